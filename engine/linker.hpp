@@ -35,6 +35,7 @@ class Linker {
   Result<Instance*, InstantiateError> instantiate(Store& store, std::shared_ptr<const Module> module) const;
 
  private:
+  [[nodiscard]] Result<Extern> resolve(Store& store, const Module& module, const Import& import) const;
   static std::string key(std::string_view module, std::string_view name);
   std::unordered_map<std::string, std::shared_ptr<const HostFunction>> host_funcs_;
   std::unordered_map<std::string, Extern> items_;
