@@ -2,8 +2,9 @@
 //
 //   invoke [--engine interp|jit] MODULE PLAN
 //
-// A plan's lines: `call NAME RESULT ARGUMENT...` with arguments as type:bits (i32:0x7) and RESULT a type or `-`.
-// Printed: a line for each value logged by the module, each result or class of trap, then globals and memory.
+// A plan's lines: `call NAME ARGUMENT... [-> TYPE]`, arguments as type:bits (i32:0x7); node needs the result's type.
+// Printed: why there is no instance, or a line for each value that the module logs and each call's results or class of
+// trap, then exported globals and memories.
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <fstream>
@@ -34,26 +35,32 @@ std::string to_text(ValType type, const Slot* slots) {
   const bool nan = (type == ValType::F32 && (bits & 0x7fff'ffff) > 0x7f80'0000) ||
                    (type == ValType::F64 && (bits & ~(uint64_t{1} << 63)) > 0x7ff0'0000'0000'0000);
   char text[64];
-  if (type == ValType::V128) return "v128";
   if (nan) return std::string(name_of(type)) + ":nan";
-  std::snprintf(text, sizeof text, "%s:0x%lx", name_of(type), bits);
+  if (is_reference(type)) return std::string(name_of(type)) + (bits ? ":set" : ":null");
+  if (type == ValType::V128)
+    std::snprintf(text, sizeof text, "v128:0x%016lx%016lx", slots[1], slots[0]);
+  else
+    std::snprintf(text, sizeof text, "%s:0x%lx", name_of(type), bits);
   return text;
 }
 
-template <typename T>
-void log(const char* type, T bits) {
-  const Slot slot = bits;
-  std::printf("log %s\n", to_text(type[0] == 'f' ? (sizeof(T) == 4 ? ValType::F32 : ValType::F64)
-                                                 : (sizeof(T) == 4 ? ValType::I32 : ValType::I64),
-                                  &slot).c_str());
+std::string to_text(const std::vector<ValType>& types, const Slot* slots) {
+  std::string text;
+  for (ValType type : types) {
+    text += (text.empty() ? "" : " ") + to_text(type, slots);
+    slots += slots_of(type);
+  }
+  return text.empty() ? "-" : text;
 }
+
+void log(ValType type, Slot bits) { std::printf("log %s\n", to_text(type, &bits).c_str()); }
 
 void define_support(Linker& linker) {
   const char* module = "fuzzing-support";
-  linker.func(module, "log-i32", [](uint32_t v) { log("i32", v); });
-  linker.func(module, "log-i64", [](uint64_t v) { log("i64", v); });
-  linker.func(module, "log-f32", [](float v) { log("f32", std::bit_cast<uint32_t>(v)); });
-  linker.func(module, "log-f64", [](double v) { log("f64", std::bit_cast<uint64_t>(v)); });
+  linker.func(module, "log-i32", [](uint32_t v) { log(ValType::I32, v); });
+  linker.func(module, "log-i64", [](uint64_t v) { log(ValType::I64, v); });
+  linker.func(module, "log-f32", [](float v) { log(ValType::F32, std::bit_cast<uint32_t>(v)); });
+  linker.func(module, "log-f64", [](double v) { log(ValType::F64, std::bit_cast<uint64_t>(v)); });
   // JavaScript has no v128: there the call is a TypeError.
   linker.func(module, "log-v128", [](V128) -> Outcome<> { return Trap::make(TrapKind::Host); });
 }
@@ -61,10 +68,10 @@ void define_support(Linker& linker) {
 void run_plan(Store& store, Instance& instance, std::istream& plan) {
   for (std::string line; std::getline(plan, line);) {
     std::istringstream words(line);
-    std::string verb, name, result, argument;
-    words >> verb >> name >> result;
+    std::string verb, name, argument;
+    words >> verb >> name;
     std::vector<Slot> slots;
-    while (words >> argument) slots.push_back(std::stoull(argument.substr(argument.find(':') + 1), nullptr, 16));
+    while (words >> argument && argument != "->") slots.push_back(std::stoull(argument.substr(argument.find(':') + 1), nullptr, 16));
     FuncInstance* func = instance.export_func(name);
     if (!func || func->type->param_slots != slots.size()) {
       std::printf("%s: no such function\n", name.c_str());
@@ -72,9 +79,8 @@ void run_plan(Store& store, Instance& instance, std::istream& plan) {
     }
     slots.resize(std::max<size_t>(slots.size(), func->type->result_slots));
     const Outcome<> done = store.call(*func, slots);
-    const std::string got = !done ? "trap: " + std::string(class_of(done.error().kind))
-                            : func->type->results.empty() ? "-"
-                                                          : to_text(func->type->results[0], slots.data());
+    const std::string got =
+        done ? to_text(func->type->results, slots.data()) : "trap: " + std::string(class_of(done.error().kind));
     std::printf("%s: %s\n", name.c_str(), got.c_str());
   }
 }
@@ -118,14 +124,20 @@ int main(int argc, char** argv) {
   auto bytes = krait::test::read_file(module_path);
   if (!bytes) return fail(bytes.error().message);
   const auto module = Module::compile(std::move(*bytes));
-  if (!module) return fail(module.error().to_string());
+  if (!module) {
+    std::printf("rejected: %s\n", module.error().to_string().c_str());
+    return 0;
+  }
   Store store({.compiler = compiler->get()});
   Linker linker;
   define_support(linker);
   const auto instance = linker.instantiate(store, *module);
   if (!instance) {
-    std::printf("instantiate: trap: %s\n", class_of(instance.error().trap.kind));
-    return instance.error().stage == InstantiateError::Stage::Run ? 0 : fail(instance.error().to_string());
+    const InstantiateError& error = instance.error();
+    const bool ran = error.stage == InstantiateError::Stage::Run;
+    std::printf("instantiate: %s\n", ran ? ("trap: " + std::string(class_of(error.trap.kind))).c_str()
+                                        : error.link.to_string().c_str());
+    return 0;
   }
   std::ifstream plan(plan_path);
   run_plan(store, **instance, plan);

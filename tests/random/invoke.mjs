@@ -11,7 +11,7 @@ const hex = (type, value) => {
     case 'f64': view.setFloat64(0, value); return view.getBigUint64(0).toString(16);
   }
 };
-const text = (type, value) => type === '-' ? '-' : type + ':' + (Number.isNaN(value) ? 'nan' : '0x' + hex(type, value));
+const text = (type, value) => type === undefined ? '-' : type + ':' + (Number.isNaN(value) ? 'nan' : '0x' + hex(type, value));
 
 const parse = word => {
   const [type, bits] = word.split(':');
@@ -43,10 +43,7 @@ const hash = bytes => {
 };
 
 // The driver names a global's type, which JavaScript does not tell: global_<index>_<type>.
-const globalText = (name, global) => {
-  const type = name.split('_').pop();
-  return type === 'v128' ? type : text(type, global.value);
-};
+const globalText = (name, global) => text(name.split('_').pop(), global.value);
 
 let output = '';
 const print = line => { output += line + '\n'; };
@@ -59,7 +56,8 @@ const module = new WebAssembly.Module(readFileSync(modulePath));
 try {
   const { exports } = new WebAssembly.Instance(module, imports);
   for (const line of readFileSync(planPath, 'utf8').split('\n').filter(Boolean)) {
-    const [, name, result, ...args] = line.split(' ');
+    const [call, result] = line.split(' -> ');
+    const [, name, ...args] = call.split(' ');
     try {
       print(name + ': ' + text(result, exports[name](...args.map(parse))));
     } catch (error) {

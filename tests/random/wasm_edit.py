@@ -109,10 +109,11 @@ def exported_functions(module):
 
 
 def export_globals(module):
-    """The module with every global exported as global_<index>_<type>."""
+    """The module with every global that JavaScript can read exported as global_<index>_<type>."""
     found = sections(module)
-    names = [f"global_{i}_{t}" for i, t in enumerate(_globals(dict(found).get(GLOBAL, b"\0")))]
-    added = b"".join(leb(len(n)) + n.encode() + b"\3" + leb(i) for i, n in enumerate(names))
+    kinds = enumerate(_globals(dict(found).get(GLOBAL, b"\0")))
+    names = [(i, f"global_{i}_{kind}".encode()) for i, kind in kinds if kind != "v128"]
+    added = b"".join(leb(len(name)) + name + b"\3" + leb(i) for i, name in names)
 
     def extended(contents):
         reader = Reader(contents)
