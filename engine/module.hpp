@@ -131,6 +131,9 @@ struct CustomSection {
   uint32_t begin = 0, end = 0;
 };
 
+struct Frozen;
+std::shared_ptr<Frozen> make_frozen();
+
 /// What the section of that name held; index spaces count imports first.
 class Module {
  public:
@@ -168,6 +171,8 @@ class Module {
   [[nodiscard]] const std::string& name() const { return name_; }
   /// The bytes of the first custom section of that name, or an empty span.
   [[nodiscard]] std::span<const std::byte> custom_section(std::string_view name) const;
+  /// What instances share; filled by the linker. Any thread.
+  [[nodiscard]] Frozen& frozen() const { return *frozen_; }
 
  private:
   friend class Decoder;
@@ -176,6 +181,7 @@ class Module {
   std::vector<BranchEntry> side_table_;
   std::string name_;
   std::unordered_map<uint32_t, std::string_view> names_;  // into bytes_
+  std::shared_ptr<Frozen> frozen_ = make_frozen();
 };
 
 }  // namespace krait::engine
