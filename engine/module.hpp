@@ -23,11 +23,15 @@ namespace krait::engine {
 ///
 /// Entries are consumed, in code order, by: br (1), br_if (1), br_table (labels + 1), if (1, to the
 /// instruction behind `else`, or behind `end`), else (1, to behind the `end`), catch and catch_all reached by
-/// fallthrough (1, to behind the `end`), rethrow (1: `keep` = height in slots, from the operand stack's base, of
-/// the caught exception's reference). In functions with uses_v128 also: drop and select and select_t
+/// fallthrough (1, to behind the `end`), rethrow (1: `keep` = the local slot that holds the caught
+/// exception's reference, CatchClause::exception_slot). In functions with uses_v128 also: drop and select and select_t
 /// (1: `keep` = slots of the operand). return, end and block need none. Targets: a loop's label is its
 /// `loop` opcode (so that the poll there runs), any other block's the instruction behind its `end`, the
-/// function's own the final `end`. Unreachable code has no entries and is never run.
+/// function's own the final `end`. Unreachable code has no entries and is never run: it begins behind an
+/// instruction that never falls through (unreachable, br, br_table, return, return_call*, throw, throw_ref, rethrow)
+/// and goes to the `else`, `catch`, `catch_all`, `delegate` or `end` of that block; these have no
+/// entry when they are not reached by fallthrough. What stands behind an `end` or is a branch or handler of a
+/// reachable block counts as reachable, whether or not a branch goes there.
 struct BranchEntry {
   int32_t delta_pc;
   int32_t delta_stp;
@@ -40,15 +44,17 @@ enum class CatchKind : uint8_t { Catch, CatchRef, CatchAll, CatchAllRef };
 
 struct CatchClause {
   CatchKind kind;
-  bool legacy;         ///< legacy catch: a hidden slot with the exception's reference stands below the payload
+  bool legacy;         ///< legacy catch: the exception's reference is kept in `exception_slot`, for rethrow
   uint32_t tag;        ///< tag index, NoIndex for CatchAll*
   uint32_t target_pc;  ///< byte offset in the module to go on at
   uint32_t target_stp; ///< side table index to go on with, from the function's first entry
   uint32_t height;     ///< slots kept on the operand stack below what the clause pushes
+  uint32_t exception_slot; ///< legacy: a slot of the frame behind the locals' (counted in local_slots); else NoIndex
 };
 
 /// A protected region of code: a legacy `try` body or a try_table. Regions of a function are in order
-/// of `begin`; of two that hold a pc, the later one is the inner one.
+/// of `begin`; of two that hold a pc, the later one is the inner one. The pc to look for is that of the
+/// opcode that throws or calls. Unreachable code has no regions.
 struct TryRegion {
   uint32_t begin, end;          ///< byte offsets in the module: [begin, end)
   uint32_t first_catch, catch_count;  ///< into Function::catches
@@ -63,7 +69,7 @@ struct Function {
   uint32_t code_begin = 0;     ///< first instruction (behind the local declarations)
   uint32_t code_end = 0;       ///< one past the final `end`
   uint32_t local_count = 0;    ///< params and declared locals
-  uint32_t local_slots = 0;    ///< slots of all of them; params come first
+  uint32_t local_slots = 0;    ///< slots of all of them, params first, then hidden ones of legacy catches
   uint32_t param_slots = 0;
   uint32_t result_slots = 0;
   uint32_t max_operand_slots = 0;  ///< deepest operand stack
