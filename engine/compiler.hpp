@@ -12,7 +12,7 @@ namespace krait::engine {
 
 struct Activation;
 
-/// `code` of a function where no compiler is set. Never called: the interpreter does not jump to code.
+/// `code` of functions and table entries where no compiler is set. Never called.
 extern const char InterpreterOnly;
 
 /// Machine code of one module, shared by its instances on all threads.
@@ -21,6 +21,11 @@ class CodeImage {
   virtual ~CodeImage() = default;
   /// The entry of a defined function in the compiler's own convention, or null while there is none.
   [[nodiscard]] virtual const void* entry(uint32_t defined_func) const = 0;
+  /// What Context::code points to, one array for all instances: for each defined function its entry, or
+  /// Compiler::interpreter_entry() until it has one. Entries change by single stores as codegen goes on, so
+  /// copies of them (in tables and FuncInstances) may be out of date: the interpreter's entry, where those
+  /// lead, looks here again.
+  [[nodiscard]] virtual const void* const* code() const = 0;
   /// Runs a function that has an entry; slots as in Store::call_raw. False when a trap was raised.
   virtual bool enter(Store& store, FuncInstance& func, Slot* slots) const = 0;
   /// Appends the frames of an Activation of kind Machine to `trap`, innermost first.

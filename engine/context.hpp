@@ -65,14 +65,14 @@ enum InterruptBit : uint32_t {
 struct Context {
   std::byte* memory0_base = nullptr;   ///< null where the module has no memory
   uint64_t memory0_size = 0;           ///< bytes
-  const FuncEntry* table0 = nullptr;   ///< elements of table 0, if it is a funcref table
+  const FuncEntry* table0 = nullptr;   ///< elements of table 0, if it is a funcref table of this instance's own
   uint64_t table0_size = 0;            ///< elements
   std::atomic<uint32_t> interrupt{0};  ///< InterruptBits; polled at loop heads and function entries
   uint32_t reserved = 0;
   const std::byte* stack_limit = nullptr;   ///< native stack: a function that would go below it traps
   GlobalCell** globals = nullptr;           ///< by global index; imported ones point into other instances
   FuncInstance* const* imports = nullptr;   ///< by imported function index
-  const void* const* code = nullptr;        ///< by defined function index: entry (invariant 3)
+  const void* const* code = nullptr;        ///< CodeImage::code(); null where no compiler is set
   const void* const* builtins = nullptr;    ///< the compiler's helper functions
   Memory** memories = nullptr;              ///< by memory index
   TableInstance** tables = nullptr;         ///< by table index

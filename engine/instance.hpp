@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <variant>
 #include <vector>
@@ -65,25 +66,26 @@ class Instance {
   [[nodiscard]] std::span<const std::byte> data(uint32_t segment) const;
   void drop_data(uint32_t segment) { dropped_data_[segment] = true; }
 
+  /// What stands in table entries and FuncInstances for a function of this instance (context.hpp, invariant 3).
+  [[nodiscard]] const void* code_of(uint32_t func_index) const;
+
   /// The value of a constant expression of this module, low half and high half (v128).
   GlobalCell evaluate(const ConstExpr& expr);
 
   /// Machine code of the module, or null.
   [[nodiscard]] CodeImage* code_image() const { return code_image_.get(); }
-  /// Takes the entries that the image has by now into `Context::code`, table entries and FuncInstances.
-  void refresh_code();
+  [[nodiscard]] const std::shared_ptr<CodeImage>& code_image_ptr() const { return code_image_; }
 
  private:
-  friend class Linker;
+  friend class Instantiation;
   friend class TableInstance;
+  friend class Snapshot;
   friend class Store;
-  friend struct SnapshotAccess;
   explicit Instance(Store& store, std::shared_ptr<const Module> module);
 
   Context context_;
   std::shared_ptr<const Module> module_;
   std::shared_ptr<CodeImage> code_image_;
-  std::vector<const void*> code_;
   std::vector<FuncInstance*> imports_;
   std::vector<FuncInstance> funcs_;  // defined ones; filled as a whole at the first need
   std::vector<TableInstance*> tables_;

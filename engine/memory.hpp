@@ -76,8 +76,7 @@ class Memory {
   Memory() = default;
   MemoryType type_;
   std::byte* base_ = nullptr;
-  uint64_t size_ = 0;       // bytes in use, readable and writable
-  uint64_t committed_ = 0;  // bytes made accessible; >= size_ after a reset
+  uint64_t size_ = 0;  // bytes in use, readable and writable; the rest of the reservation faults
   uint64_t initial_ = 0;
   uint64_t page_cap_ = MaxPages;
   std::shared_ptr<const MemoryImage> image_;

@@ -144,6 +144,9 @@ struct Features {
   bool global_in_const = true;  ///< global.get of the module's own immutable globals in constant expressions
 };
 
+struct Frozen;
+std::shared_ptr<Frozen> make_frozen();
+
 /// What the section of that name held; index spaces count imports first.
 class Module {
  public:
@@ -181,6 +184,8 @@ class Module {
   [[nodiscard]] const std::string& name() const { return name_; }
   /// The bytes of the first custom section of that name, or an empty span.
   [[nodiscard]] std::span<const std::byte> custom_section(std::string_view name) const;
+  /// What instances share; filled by the linker. Any thread.
+  [[nodiscard]] Frozen& frozen() const { return *frozen_; }
 
  private:
   friend class Decoder;    // fills it
@@ -190,6 +195,7 @@ class Module {
   std::vector<uint32_t> exports_by_name_;  // indices into exports
   std::string name_;
   std::vector<std::pair<uint32_t, std::string_view>> func_names_;  // by function index; into bytes_
+  std::shared_ptr<Frozen> frozen_ = make_frozen();
 };
 
 }  // namespace krait::engine

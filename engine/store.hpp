@@ -113,6 +113,8 @@ class Store {
   TableInstance* add_table(std::unique_ptr<TableInstance> table);
   GlobalInstance* add_global(GlobalType type, GlobalCell value);
   TagInstance* add_tag(FuncType type);
+  /// An instance of the empty module: the home of tables that the host makes.
+  Instance& host_instance();
   Instance* add_instance(std::unique_ptr<Instance> instance);
   [[nodiscard]] const std::vector<std::unique_ptr<Instance>>& instances() const { return instances_; }
 
@@ -134,6 +136,7 @@ class Store {
   std::vector<std::unique_ptr<FuncType>> tag_types_;
   std::unordered_map<const HostFunction*, std::unique_ptr<FuncInstance>> host_funcs_;
   std::vector<std::shared_ptr<const HostFunction>> hosts_;
+  Instance* host_instance_ = nullptr;
   std::vector<std::unique_ptr<Exception>> exceptions_;
   size_t next_collection_ = 4096;
 };

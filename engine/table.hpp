@@ -43,13 +43,13 @@ class TableInstance {
   [[nodiscard]] bool contains(uint64_t index, uint64_t count) const {
     return index <= size_ && count <= size_ - index;
   }
-  /// Sets the code of every entry of a defined function of the home again, after it was compiled.
-  void refresh_code();
 
  private:
+  friend class Instantiation;
+  friend class Snapshot;
   FuncEntry entry_for(const FuncInstance* func);
   void make_private();
-  void publish();  // into the contexts of all instances that have this as table 0
+  void publish();  // into the home's context, if this is its table 0
 
   Instance* home_;
   TableType type_;
