@@ -52,8 +52,8 @@ constexpr uint32_t access_bits(std::string_view text) {
     const size_t digits = at + verb.size();
     const uint32_t bits = number_at(text, digits);
     if (bits == 0) return number_at(text, 1);  // the value type's own width
-    const size_t times = text.find('x', digits);
-    return times == std::string_view::npos ? bits : bits * number_at(text, times + 1);
+    const size_t times = text.find_first_not_of("0123456789", digits);  // 8x8, but rmw16.xor
+    return times != std::string_view::npos && text[times] == 'x' ? bits * number_at(text, times + 1) : bits;
   }
   return 32;  // memory.atomic.notify
 }
