@@ -43,6 +43,7 @@ class Decoder {
   bool start_section();
   bool type_index(uint32_t& out);
   bool limits(Limits& out, uint64_t greatest, bool is_memory);
+  bool check_single(uint32_t at);
   bool table_type(TableType& out);
   bool memory_type(MemoryType& out);
   bool global_type(GlobalType& out);

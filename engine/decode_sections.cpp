@@ -41,8 +41,9 @@ void Decoder::canonicalize_types() {
   const std::vector<FuncType>& types = module_.types;
   std::vector<uint32_t> order(types.size());
   std::iota(order.begin(), order.end(), 0);
-  auto key = [&](uint32_t i) { return std::tie(types[i].params, types[i].results, i); };
-  std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return key(a) < key(b); });
+  std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
+    return std::tie(types[a].params, types[a].results, a) < std::tie(types[b].params, types[b].results, b);
+  });
   module_.canonical_type.resize(types.size());
   uint32_t first = 0;
   for (uint32_t i : order) {
@@ -136,8 +137,7 @@ bool Decoder::import_section() {
   module_.imported_globals = size(module_.globals);
   module_.imported_tags = size(module_.tags);
   context_.declared_funcs.resize(module_.func_types.size());
-  if (!context_.features.multi_memory && module_.memories.size() > 1) return fail(reader_.offset(), "multiple memories");
-  return true;
+  return check_single(reader_.offset());
 }
 
 bool Decoder::function_section() {
@@ -151,31 +151,37 @@ bool Decoder::function_section() {
 }
 
 bool Decoder::table_section() {
+  const uint32_t at = reader_.offset();
   const uint32_t count = reader_.count("tables", limits::Tables, 3);
   for (uint32_t i = 0; i < count; ++i) {
     Table table;
     // 0x40 0x00 in front of the type: an initial value stands behind it.
     const bool has_init = reader_.peek() == 0x40;
     if (has_init) {
-      const uint32_t at = reader_.offset();
       reader_.byte();
-      if (reader_.byte() != 0) return fail(at + 1, "malformed table: zero byte expected");
+      if (reader_.byte() != 0) return fail(reader_.offset() - 1, "malformed table: zero byte expected");
     }
     if (!table_type(table.type)) return false;
     if (has_init && !validate_const_expr(context_, reader_, table.type.element, table.init)) return false;
     module_.tables.push_back(table);
   }
+  return check_single(at);
+}
+
+/// At most one table and memory, where the features say so.
+bool Decoder::check_single(uint32_t at) {
+  if (!context_.features.multi_table && module_.tables.size() > 1) return fail(at, "multiple tables");
+  if (!context_.features.multi_memory && module_.memories.size() > 1) return fail(at, "multiple memories");
   return true;
 }
 
 bool Decoder::memory_section() {
   const uint32_t at = reader_.offset();
   const uint32_t count = reader_.count("memories", limits::Memories, 2);
-  if (!context_.features.multi_memory && module_.memories.size() + count > 1) return fail(at, "multiple memories");
   for (uint32_t i = 0; i < count; ++i) {
     if (!memory_type(module_.memories.emplace_back())) return false;
   }
-  return true;
+  return check_single(at);
 }
 
 bool Decoder::tag_section() {

@@ -137,15 +137,16 @@ struct CustomSection {
   uint32_t begin = 0, end = 0;
 };
 
-struct Frozen;
-std::shared_ptr<Frozen> make_frozen();
-
 /// What `Module::compile` accepts beyond WebAssembly 2.0 where that makes a module of 2.0 valid that was
 /// not, or the other way round. Only a test suite of an older version has a reason to turn one off.
 struct Features {
-  bool multi_memory = true;     ///< off: memory indices are a zero byte
+  bool multi_table = true;      ///< off: at most one table
+  bool multi_memory = true;     ///< off: at most one memory, and memory indices are a zero byte
   bool global_in_const = true;  ///< global.get of the module's own immutable globals in constant expressions
 };
+
+struct Frozen;
+std::shared_ptr<Frozen> make_frozen();
 
 /// What the section of that name held; index spaces count imports first.
 class Module {

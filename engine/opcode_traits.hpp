@@ -52,8 +52,9 @@ constexpr uint32_t access_bits(std::string_view text) {
     const size_t digits = at + verb.size();
     const uint32_t bits = number_at(text, digits);
     if (bits == 0) return number_at(text, 1);  // the value type's own width
-    const size_t times = text.find_first_not_of("0123456789", digits);  // 8x8, but rmw16.xor
-    return times != std::string_view::npos && text[times] == 'x' ? bits * number_at(text, times + 1) : bits;
+    const size_t behind = text.find_first_not_of("0123456789", digits);
+    const bool times = behind != std::string_view::npos && text[behind] == 'x';
+    return times ? bits * number_at(text, behind + 1) : bits;
   }
   return 32;  // memory.atomic.notify
 }
@@ -146,5 +147,6 @@ constexpr Opcode opcode_of(uint8_t prefix, uint32_t code) {
 static_assert(opcode_of(0xfd, 0x113) == Opcode::I32x4RelaxedDotI8x16I7x16AddS);
 static_assert(traits_of(Opcode::V128Load8x8S).access_log2 == 3 && traits_of(Opcode::I64Load32U).access_log2 == 2);
 static_assert(traits_of(Opcode::V128Store).access_log2 == 4 && traits_of(Opcode::I64AtomicRmwAdd).access_log2 == 3);
+static_assert(traits_of(Opcode::I32AtomicRmw16XorU).access_log2 == 1 && traits_of(Opcode::V128Load8Lane).lanes == 16);
 
 }  // namespace krait::engine

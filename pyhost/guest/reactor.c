@@ -441,21 +441,43 @@ static int32_t run_path(const char *filename) {
     return PyRun_SimpleFileEx(file, PyUnicode_AsUTF8(absolute), 1) ? 1 : 0;
 }
 
-/// Runs what argv names. PyRun_Simple* end the process on SystemExit, after finalising: as python3 does.
-static int32_t run(PyObject *argv, const char *entry, int32_t entry_len) {
-    const char *first = PyList_GET_SIZE(argv) ? PyUnicode_AsUTF8(PyList_GET_ITEM(argv, 0)) : "-";
-    const char *second = PyList_GET_SIZE(argv) > 1 ? PyUnicode_AsUTF8(PyList_GET_ITEM(argv, 1)) : NULL;
-    bool is_command = second && strcmp(first, "-c") == 0;
-    bool is_module = second && strcmp(first, "-m") == 0;
-    if ((is_command || is_module) && PyList_SetSlice(argv, 1, 2, NULL) < 0) return status_of_exception();
-    if (PySys_SetObject("argv", argv) < 0) return status_of_exception();
-    if (!is_command && !is_module && strcmp(first, "-") != 0) {
-        return entry_len ? run_entry(first, entry, entry_len) : run_path(first);
+/// `-c COMMAND` and `-m MODULE`; PyRun_Simple* end the process on SystemExit, after finalising: as python3 does.
+static int32_t run_option(PyObject *argv, bool is_module) {
+    PyObject *what = PyList_GetItemRef(argv, 1);  // it leaves argv
+    PyObject *dot = PyUnicode_FromString(is_module ? "." : "");
+    PyObject *here = is_module ? os_path("abspath", dot) : Py_XNewRef(dot);
+    bool ready = what && here && PyList_SetSlice(argv, 1, 2, NULL) == 0 && prepend_to_path(here) == 0;
+    const char *string = ready ? PyUnicode_AsUTF8(what) : NULL;
+    int32_t status;
+    if (!string) {
+        status = status_of_exception();
+    } else if (is_module) {
+        status = run_module(string, true);
+    } else {
+        status = PyRun_SimpleString(string) ? 1 : 0;
     }
-    PyObject *here = is_module ? os_path("abspath", PyUnicode_FromString(".")) : PyUnicode_FromString("");
-    if (!here || prepend_to_path(here) < 0) return status_of_exception();
-    if (is_module) return run_module(second, true);
-    return (is_command ? PyRun_SimpleString(second) : PyRun_SimpleFile(stdin, "<stdin>")) ? 1 : 0;
+    Py_XDECREF(here);
+    Py_XDECREF(dot);
+    Py_XDECREF(what);
+    return status;
+}
+
+static int32_t run_stdin(void) {
+    PyObject *here = PyUnicode_FromString("");
+    int ready = here ? prepend_to_path(here) : -1;
+    Py_XDECREF(here);
+    if (ready < 0) return status_of_exception();
+    return PyRun_SimpleFile(stdin, "<stdin>") ? 1 : 0;
+}
+
+static int32_t run(PyObject *argv, const char *entry, int32_t entry_len) {
+    PyObject *first = PyList_GET_SIZE(argv) ? PyList_GET_ITEM(argv, 0) : NULL;  // it stays in argv
+    const char *name = first ? PyUnicode_AsUTF8(first) : "-";
+    if (!name || PySys_SetObject("argv", argv) < 0) return status_of_exception();
+    bool is_module = strcmp(name, "-m") == 0;
+    if (is_module || strcmp(name, "-c") == 0) return run_option(argv, is_module);
+    if (strcmp(name, "-") == 0) return run_stdin();
+    return entry_len ? run_entry(name, entry, entry_len) : run_path(name);
 }
 
 int32_t krait_run(const char *argv, int32_t argv_len, const char *entry, int32_t entry_len) {
