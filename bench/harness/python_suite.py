@@ -23,7 +23,7 @@ def run_once(runtime, paths, scale, programs):
     if runtime.native:
         argv = runtime.command(None, [], [str(SUITE / "suite.py"), *args])
     else:
-        dirs = [(paths["stdlib"], "/"), (str(SUITE), "/suite")]
+        dirs = [(paths["stdlib"], "/lib"), (str(SUITE), "/suite")]
         argv = runtime.command(paths["python.wasm"], dirs, ["/suite/suite.py", *args])
     start = time.perf_counter()
     done = subprocess.run(argv, capture_output=True, text=True, timeout=1200, check=False)

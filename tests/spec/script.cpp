@@ -75,13 +75,9 @@ std::optional<Verdict> unsupported(const Error& error) {
 /// Later features turn some assertions of 2.0 around; its suites are judged without these features.
 engine::Features features_of(const std::string& suite) {
   const bool old = suite.starts_with("wasm2.0");
-  return {.multi_memory = !old || suite.ends_with("/multi-memory"), .global_in_const = !old};
-}
-
-/// The one that no switch brings back: threads were proposed on top of 1.0.
-std::optional<std::string> overruled(const std::string& suite, const std::string& text) {
-  if (suite.ends_with("/threads") && text == "multiple tables") return "reference types make the module valid";
-  return std::nullopt;
+  return {.multi_table = !suite.ends_with("2.0+proposals/threads"),  // threads were proposed on top of 1.0
+          .multi_memory = !old || suite.ends_with("/multi-memory"),
+          .global_in_const = !old};
 }
 
 /// The suites spell some traps longer than the spec does ("uninitialized element 2").
@@ -247,10 +243,7 @@ Verdict Script::assert_rejected(const Json& command) {
   if (command.value("module_type", "") == "text") return skip("the text format is not the engine's");
   const std::string text = command.at("text");
   const auto module = compile(command);
-  if (module) {
-    const auto reason = overruled(suite_, text);
-    return reason ? skip(*reason) : fail("an error: " + text, "a module");
-  }
+  if (module) return fail("an error: " + text, "a module");
   if (auto verdict = unsupported(module.error())) return *verdict;
   if (module.error().offset == Error::NoOffset) return fail("an error with its byte offset", module.error().message);
   return pass();
