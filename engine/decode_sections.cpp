@@ -41,8 +41,9 @@ void Decoder::canonicalize_types() {
   const std::vector<FuncType>& types = module_.types;
   std::vector<uint32_t> order(types.size());
   std::iota(order.begin(), order.end(), 0);
-  auto key = [&](uint32_t i) { return std::tie(types[i].params, types[i].results, i); };
-  std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return key(a) < key(b); });
+  std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
+    return std::tie(types[a].params, types[a].results, a) < std::tie(types[b].params, types[b].results, b);
+  });
   module_.canonical_type.resize(types.size());
   uint32_t first = 0;
   for (uint32_t i : order) {

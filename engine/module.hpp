@@ -137,9 +137,6 @@ struct CustomSection {
   uint32_t begin = 0, end = 0;
 };
 
-struct Frozen;
-std::shared_ptr<Frozen> make_frozen();
-
 /// What `Module::compile` accepts beyond WebAssembly 2.0 where that makes a module of 2.0 valid that was
 /// not, or the other way round. Only a test suite of an older version has a reason to turn one off.
 struct Features {
@@ -147,6 +144,9 @@ struct Features {
   bool multi_memory = true;     ///< off: at most one memory, and memory indices are a zero byte
   bool global_in_const = true;  ///< global.get of the module's own immutable globals in constant expressions
 };
+
+struct Frozen;
+std::shared_ptr<Frozen> make_frozen();
 
 /// What the section of that name held; index spaces count imports first.
 class Module {
@@ -195,8 +195,8 @@ class Module {
   std::vector<BranchEntry> side_table_;
   std::vector<uint32_t> exports_by_name_;  // indices into exports
   std::string name_;
-  std::shared_ptr<Frozen> frozen_ = make_frozen();
   std::vector<std::pair<uint32_t, std::string_view>> func_names_;  // by function index; into bytes_
+  std::shared_ptr<Frozen> frozen_ = make_frozen();
 };
 
 }  // namespace krait::engine
