@@ -342,10 +342,12 @@ static FILE *open_program(const char *filename) {
 }
 
 /// The file's bytes, or NULL with an exception set.
-static PyObject *read_file(FILE *file) {
+static PyObject *read_file(PyObject *path) {
     PyObject *io = PyImport_ImportModule("io");
-    PyObject *reader = io ? PyObject_CallMethod(io, "open", "is", fileno(file), "rb") : NULL;
+    PyObject *reader = io ? PyObject_CallMethod(io, "open", "Os", path, "rb") : NULL;
     PyObject *bytes = reader ? PyObject_CallMethod(reader, "read", NULL) : NULL;
+    PyObject *closed = bytes ? PyObject_CallMethod(reader, "close", NULL) : NULL;
+    Py_XDECREF(closed);
     Py_XDECREF(reader);
     Py_XDECREF(io);
     return bytes;
@@ -354,8 +356,9 @@ static PyObject *read_file(FILE *file) {
 static int32_t run_entry(const char *filename, const char *entry, int32_t entry_len) {
     FILE *file = open_program(filename);
     if (!file) return 2;
-    PyObject *source = read_file(file);
+    fclose(file);
     PyObject *path = PyUnicode_DecodeFSDefault(filename);
+    PyObject *source = path ? read_file(path) : NULL;
     PyObject *base = path ? os_path("basename", path) : NULL;
     PyObject *split = base ? os_path("splitext", base) : NULL;
     bool done = source && split && prepend_folder_of(path) == 0 && load(PyTuple_GET_ITEM(split, 0), source, path) == 0;
@@ -374,13 +377,13 @@ static int32_t run_path(const char *filename) {
     bool is_package = importer != Py_None;
     Py_DECREF(importer);
     int ready = is_package ? prepend_to_path(path) : prepend_folder_of(path);
-    PyObject *absolute = os_path("abspath", path);
-    Py_DECREF(path);
+    Py_SETREF(path, os_path("abspath", path));
+    const char *absolute = path ? PyUnicode_AsUTF8(path) : NULL;
     if (ready < 0 || !absolute) return status_of_exception();
     if (is_package) return run_module("__main__", false);
-    FILE *file = open_program(filename);
+    FILE *file = open_program(absolute);
     if (!file) return 2;
-    return PyRun_SimpleFileEx(file, PyUnicode_AsUTF8(absolute), 1) ? 1 : 0;
+    return PyRun_SimpleFileEx(file, absolute, 1) ? 1 : 0;
 }
 
 /// `-c COMMAND` and `-m MODULE`; PyRun_Simple* end the process on SystemExit, after finalising: as python3 does.
