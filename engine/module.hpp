@@ -7,7 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/result.hpp"
@@ -137,6 +137,14 @@ struct CustomSection {
   uint32_t begin = 0, end = 0;
 };
 
+/// What `Module::compile` accepts beyond WebAssembly 2.0 where that makes a module of 2.0 valid that was
+/// not, or the other way round. Only a test suite of an older version has a reason to turn one off.
+struct Features {
+  bool multi_table = true;      ///< off: at most one table
+  bool multi_memory = true;     ///< off: at most one memory, and memory indices are a zero byte
+  bool global_in_const = true;  ///< global.get of the module's own immutable globals in constant expressions
+};
+
 struct Frozen;
 std::shared_ptr<Frozen> make_frozen();
 
@@ -145,8 +153,8 @@ class Module {
  public:
   /// Decodes and validates `bytes`; takes ownership of them. Errors carry the byte offset and what was
   /// expected there. Time and memory are linear in the size of the input.
-  static Result<std::shared_ptr<const Module>> compile(std::vector<std::byte> bytes);
-  static Result<std::shared_ptr<const Module>> compile(std::span<const std::byte> bytes);
+  static Result<std::shared_ptr<const Module>> compile(std::vector<std::byte> bytes, const Features& features = {});
+  static Result<std::shared_ptr<const Module>> compile(std::span<const std::byte> bytes, const Features& features = {});
 
   [[nodiscard]] std::span<const std::byte> bytes() const { return bytes_; }
   [[nodiscard]] std::span<const BranchEntry> side_table() const { return side_table_; }
@@ -181,12 +189,13 @@ class Module {
   [[nodiscard]] Frozen& frozen() const { return *frozen_; }
 
  private:
-  friend class Decoder;
-  friend class Validator;
+  friend class Decoder;    // fills it
+  friend class Validator;  // appends to side_table_
   std::vector<std::byte> bytes_;
   std::vector<BranchEntry> side_table_;
+  std::vector<uint32_t> exports_by_name_;  // indices into exports
   std::string name_;
-  std::unordered_map<uint32_t, std::string_view> names_;  // into bytes_
+  std::vector<std::pair<uint32_t, std::string_view>> func_names_;  // by function index; into bytes_
   std::shared_ptr<Frozen> frozen_ = make_frozen();
 };
 
