@@ -1,4 +1,4 @@
-// CPython as a reactor: the exports of krait_host.h.
+// CPython as a reactor: the exports of krait_host.h. How CPython starts is boot.c's.
 //
 // Invariants:
 // 1. No Python frame of ours is ever on the stack, so a traceback shows the function's own frames only.
@@ -11,11 +11,10 @@
 #include <wasi/libc-environ.h>
 #include <wasi/libc.h>
 
+#include "boot.h"
 #include "hostmodule.h"
 #include "krait_host.h"
 
-#define IMAGE "/lib/python313.zip"
-#define EXTENSIONS "/lib/python3.13/lib-dynload"
 #define DEFAULT_ENTRY "faasm_main"
 
 void __wasilibc_reset_preopens(void);
@@ -82,72 +81,15 @@ static int32_t finish(int32_t status) {
 
 static int32_t fail(void) { return finish(status_of_exception()); }
 
-// --- init ----------------------------------------------------------------------------------------------------------------
-
-static PyStatus configure(PyConfig *config) {
-    config->buffered_stdio = 1;
-    config->install_signal_handlers = 0;
-    config->pathconfig_warnings = 0;
-    config->write_bytecode = 0;
-    // One secret for all starts of a snapshot in any case: a fixed one makes them repeatable.
-    config->use_hash_seed = 1;
-    config->hash_seed = 0;
-    const struct {
-        wchar_t **option;
-        const wchar_t *value;
-    } strings[] = {
-        {&config->home, L"/"},          {&config->program_name, L"/bin/python3.13"}, {&config->executable, L"/bin/python3.13"},
-        {&config->stdlib_dir, L"" IMAGE},
-    };
-    for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++) {
-        PyStatus status = PyConfig_SetString(config, strings[i].option, strings[i].value);
-        if (PyStatus_Exception(status)) return status;
-    }
-    config->module_search_paths_set = 1;
-    PyStatus status = PyWideStringList_Append(&config->module_search_paths, L"" IMAGE);
-    if (PyStatus_Exception(status)) return status;
-    return PyWideStringList_Append(&config->module_search_paths, L"" EXTENSIONS);
-}
-
-static PyStatus initialise(void) {
-    PyPreConfig pre;
-    PyPreConfig_InitIsolatedConfig(&pre);
-    pre.utf8_mode = 1;
-    PyStatus status = Py_PreInitialize(&pre);
-    if (PyStatus_Exception(status)) return status;
-    if (PyImport_AppendInittab("_krait", krait_module_init) < 0) return PyStatus_NoMemory();
-    PyConfig config;
-    PyConfig_InitIsolatedConfig(&config);
-    status = configure(&config);
-    if (!PyStatus_Exception(status)) status = Py_InitializeFromConfig(&config);
-    PyConfig_Clear(&config);
-    return status;
-}
-
-/// Lines of stdout and stderr reach the host in the order of the prints, whatever fd 1 is.
-static int buffer_by_line(void) {
-    PyObject *file = PySys_GetObject("stdout");
-    if (!file || file == Py_None) return 0;
-    PyObject *method = PyObject_GetAttrString(file, "reconfigure");
-    PyObject *args = PyTuple_New(0);
-    PyObject *options = Py_BuildValue("{s:O}", "line_buffering", Py_True);
-    PyObject *done = method && args && options ? PyObject_Call(method, args, options) : NULL;
-    Py_XDECREF(method);
-    Py_XDECREF(args);
-    Py_XDECREF(options);
-    Py_XDECREF(done);
-    return done ? 0 : -1;
-}
-
 int32_t krait_init(void) {
-    PyStatus status = initialise();
+    PyStatus status = krait_boot();
     if (PyStatus_Exception(status)) {
         fprintf(stderr, "krait: CPython does not start: %s%s%s\n", status.func ? status.func : "", status.func ? ": " : "",
                 status.err_msg ? status.err_msg : "unknown error");
         fflush(stderr);
         return 1;
     }
-    return buffer_by_line() < 0 ? fail() : 0;
+    return krait_buffer_by_line() < 0 ? fail() : 0;
 }
 
 // --- check and load ------------------------------------------------------------------------------------------------------

@@ -1,14 +1,20 @@
-// Tests of the guest alone. `node test_guest.mjs RUNTIME EXAMPLES`; without a runtime there is nothing to test: exit 77.
+// Tests of the guest alone. `node --no-turbo-fast-api-calls test_guest.mjs SOURCE_ROOT`; ONLY=words picks tests by name.
+// Without a built runtime there is nothing to test: exit 77, which meson shows as skipped.
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { Exit, Reactor } from './reactor.mjs';
 
-const [runtime, examples] = process.argv.slice(2);
-if (!runtime || !fs.existsSync(path.join(runtime, 'python-reactor.wasm'))) {
-  console.log('the Python runtime is not built: run pyhost/guest/build');
+const [root] = process.argv.slice(2);
+const found = spawnSync(path.join(root, 'pyhost/guest/build'), ['--print-paths'], { encoding: 'utf8' });
+if (found.status !== 0) {
+  console.log(found.stderr);
   process.exit(77);
 }
+const paths = Object.fromEntries(found.stdout.trim().split('\n').map((line) => line.split(' ')));
+const runtime = path.dirname(paths.reactor);
+const examples = path.join(root, 'examples');
 
 const tests = {};
 
