@@ -43,7 +43,7 @@ class StackPool {
   [[nodiscard]] size_t mapped() const { return mapped_; }
 
  private:
-  static constexpr size_t MaxUntrimmed = 32;
+  static constexpr size_t MaxUntrimmed = 256;
 
   Stack map();
   void unmap(Stack stack);

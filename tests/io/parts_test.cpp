@@ -51,17 +51,20 @@ TEST_CASE("stacks are large, reused last in first out, and trimmed to their top"
 }
 
 TEST_CASE("idle stacks are bounded in number and in what they hold") {
-  StackPool pool({.stack_size = 1 << 20, .resident = 4096, .max_idle = 50});
+  StackPool pool({.stack_size = 1 << 20, .resident = 4096, .max_idle = 500});
   std::vector<Stack> stacks;
-  for (int i = 0; i < 60; ++i) {
+  for (int i = 0; i < 600; ++i) {
     stacks.push_back(pool.acquire());
-    std::memset(stacks.back().base - 65536, 1, 65536);
+    std::memset(stacks.back().base - 16384, 1, 16384);
   }
-  CHECK(pool.mapped() == 60);
+  CHECK(pool.mapped() == 600);
   for (const Stack& stack : stacks) pool.release(stack);
-  CHECK(pool.mapped() == 50);
-  CHECK(pool.idle() == 50);
-  CHECK(pool.untrimmed() <= 32);
+  CHECK(pool.mapped() == 500);
+  CHECK(pool.idle() == 500);
+  CHECK(pool.untrimmed() <= 256);
+  size_t resident = 0;
+  for (int i = 0; i < 500; ++i) resident += resident_pages(stacks[static_cast<size_t>(i)]);
+  CHECK(resident == 4 * pool.untrimmed() + (500 - pool.untrimmed()));
 }
 
 TEST_CASE("a stack ends in a guard") {
