@@ -100,19 +100,23 @@ double timeout_unused() {
 double timers_fire() {
   constexpr int Count = 10'000;
   io::Scope scope;
-  io::Event started;
+  io::Event started, finish;
   io::Deadline moment;
+  int woken = 0;
   int64_t last = 0;
   for (int n = 0; n < Count; ++n) {
     scope.spawn([&] {
       started.wait();
       io::sleep_until(moment);
-      last = io::now_ns();
+      if (++woken == Count) last = io::now_ns();
+      finish.wait();
     });
   }
   io::yield();
-  moment = io::Deadline(50ms);
+  moment = io::Deadline(100ms);
   started.set();
+  while (woken < Count) io::sleep_for(1ms);
+  finish.set();
   scope.join();
   return static_cast<double>(last - moment.ns()) / Count;
 }
