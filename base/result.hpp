@@ -28,12 +28,12 @@ struct Error {
   }
 };
 
-/// A value or the Error that kept it from being made. Ownership: by value.
-template <typename T>
+/// A value or the error that kept it from being made. Ownership: by value.
+template <typename T, typename E = Error>
 class [[nodiscard]] Result {
  public:
   Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}          // NOLINT(implicit)
-  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}      // NOLINT(implicit)
+  Result(E error) : state_(std::in_place_index<1>, std::move(error)) {}      // NOLINT(implicit)
 
   explicit operator bool() const { return state_.index() == 0; }
   [[nodiscard]] bool ok() const { return state_.index() == 0; }
@@ -41,26 +41,26 @@ class [[nodiscard]] Result {
   const T& operator*() const { assert(ok()); return *std::get_if<0>(&state_); }
   T* operator->() { assert(ok()); return std::get_if<0>(&state_); }
   const T* operator->() const { assert(ok()); return std::get_if<0>(&state_); }
-  Error& error() { assert(!ok()); return *std::get_if<1>(&state_); }
-  const Error& error() const { assert(!ok()); return *std::get_if<1>(&state_); }
+  E& error() { assert(!ok()); return *std::get_if<1>(&state_); }
+  const E& error() const { assert(!ok()); return *std::get_if<1>(&state_); }
 
  private:
-  std::variant<T, Error> state_;
+  std::variant<T, E> state_;
 };
 
-template <>
-class [[nodiscard]] Result<void> {
+template <typename E>
+class [[nodiscard]] Result<void, E> {
  public:
   Result() = default;
-  Result(Error error) : error_(std::move(error)) {}  // NOLINT(implicit)
+  Result(E error) : error_(std::move(error)) {}  // NOLINT(implicit)
 
   explicit operator bool() const { return !error_; }
   [[nodiscard]] bool ok() const { return !error_; }
-  Error& error() { assert(error_); return *error_; }
-  const Error& error() const { assert(error_); return *error_; }
+  E& error() { assert(error_); return *error_; }
+  const E& error() const { assert(error_); return *error_; }
 
  private:
-  std::optional<Error> error_;
+  std::optional<E> error_;
 };
 
 }  // namespace krait

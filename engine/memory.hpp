@@ -1,0 +1,85 @@
+// A linear memory: a reservation of the whole 32-bit space and a guard behind it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "base/result.hpp"
+#include "engine/types.hpp"
+
+namespace krait::engine {
+
+/// Bytes reserved: 4 GiB that a 32-bit address reaches, and a guard so that address + offset + access
+/// faults without a check for offsets below GuardBytes.
+constexpr uint64_t AddressSpaceBytes = uint64_t{1} << 32;
+constexpr uint64_t GuardBytes = uint64_t{64} << 20;
+constexpr uint64_t ReservedBytes = AddressSpaceBytes + GuardBytes;
+
+/// An initial memory image, shared by all instances that are made from it and mapped copy-on-write.
+class MemoryImage {
+ public:
+  /// Copies `bytes` (padded to a page of 64 KiB) into an anonymous file; whole zero pages stay holes.
+  static Result<std::shared_ptr<const MemoryImage>> create(std::span<const std::byte> bytes);
+  ~MemoryImage();
+  MemoryImage(const MemoryImage&) = delete;
+  MemoryImage& operator=(const MemoryImage&) = delete;
+  [[nodiscard]] uint64_t size() const { return size_; }
+  [[nodiscard]] int fd() const { return fd_; }
+  /// The image's bytes, mapped read-only.
+  [[nodiscard]] std::span<const std::byte> bytes() const { return {view_, size_}; }
+
+ private:
+  MemoryImage() = default;
+  int fd_ = -1;
+  uint64_t size_ = 0;
+  const std::byte* view_ = nullptr;
+};
+
+/// Not thread-safe, but for a shared memory's bytes, size() and grow(), which any thread may use.
+class Memory {
+ public:
+  /// `page_cap` bounds growth below the type's own maximum. Fails where address space or memory runs out.
+  static Result<std::unique_ptr<Memory>> create(const MemoryType& type, uint64_t page_cap);
+  /// The same, its first bytes being `image`'s, copy-on-write. The image must hold at least type.limits.min
+  /// pages; a larger one makes a larger memory.
+  static Result<std::unique_ptr<Memory>> create(const MemoryType& type, uint64_t page_cap,
+                                                std::shared_ptr<const MemoryImage> image);
+  ~Memory();
+  Memory(const Memory&) = delete;
+  Memory& operator=(const Memory&) = delete;
+
+  [[nodiscard]] std::byte* base() const { return base_; }
+  [[nodiscard]] uint64_t size() const { return __atomic_load_n(&size_, __ATOMIC_ACQUIRE); }
+  [[nodiscard]] uint64_t pages() const { return size() / PageSize; }
+  [[nodiscard]] const MemoryType& type() const { return type_; }
+  [[nodiscard]] bool shared() const { return type_.limits.shared; }
+  [[nodiscard]] std::span<std::byte> bytes() const { return {base_, size()}; }
+
+  /// The old size in pages, or -1 where the cap, the type's maximum or the system forbids it. Use
+  /// Store::grow where contexts have to follow.
+  int64_t grow(uint64_t delta_pages);
+
+  /// True if [address, address + length) lies inside.
+  [[nodiscard]] bool contains(uint64_t address, uint64_t length) const {
+    const uint64_t bytes = size();
+    return address <= bytes && length <= bytes - address;
+  }
+
+  /// Puts contents and size back to the image that the memory was made from (or to zero pages of the
+  /// minimum size): the dirtied pages are found by PAGEMAP_SCAN and copied back, with no page fault later; on
+  /// kernels before 6.7 by MADV_DONTNEED. Returns the number of 4 KiB pages that were put back.
+  Result<uint64_t> reset();
+
+ private:
+  Memory() = default;
+  MemoryType type_;
+  std::byte* base_ = nullptr;
+  uint64_t size_ = 0;  // bytes in use, readable and writable; the rest of the reservation faults
+  uint64_t initial_ = 0;
+  uint64_t page_cap_ = MaxPages;
+  std::shared_ptr<const MemoryImage> image_;
+};
+
+}  // namespace krait::engine

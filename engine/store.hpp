@@ -1,0 +1,144 @@
+// A store: one sandbox. It owns instances and what they share, and runs calls, one at a time.
+//
+// Invariants.
+//  1. A store is used by one thread at a time, and within it by one line of control (a coroutine, say): a host
+//     function may suspend that line, and may call the guest again from it; nothing else may enter meanwhile.
+//     interrupt() alone is safe from any thread.
+//  2. Guest calls nest: each entry from the host pushes an Activation, and what unwinds stops at the innermost.
+//  3. The value stack holds the frames of the interpreter; machine code uses the native stack of the caller.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/instance.hpp"
+#include "engine/trap.hpp"
+
+namespace krait::engine {
+
+class Compiler;
+
+struct StoreOptions {
+  uint64_t max_memory_pages = MaxPages;       ///< pages of 64 KiB, for each memory
+  uint64_t max_table_elements = 10'000'000;   ///< for each table
+  uint64_t value_stack_bytes = 16 << 20;      ///< the interpreter's stack; reserved, touched as used
+  uint32_t max_call_depth = 20'000;           ///< guest frames of the interpreter
+  /// Lowest address of the native stack that guest code may use, or null: 256 KiB above the end of the
+  /// thread's stack. Whoever runs a store on a coroutine says where that one's stack ends.
+  const std::byte* native_stack_limit = nullptr;
+  /// Makes machine code, or null: all is interpreted. Not owned.
+  Compiler* compiler = nullptr;
+};
+
+/// The interpreter's stack: reserved address space with a guard page at its end.
+class ValueStack {
+ public:
+  explicit ValueStack(uint64_t bytes);
+  ~ValueStack();
+  ValueStack(const ValueStack&) = delete;
+  ValueStack& operator=(const ValueStack&) = delete;
+  [[nodiscard]] Slot* begin() const { return begin_; }
+  [[nodiscard]] Slot* end() const { return end_; }
+
+ private:
+  Slot* begin_;
+  Slot* end_;
+};
+
+/// An entry into guest code; on the native stack of whoever made it. The interpreter and the compiler
+/// keep here what a backtrace needs.
+struct Activation {
+  Activation* previous = nullptr;
+  enum class Kind : uint8_t { Interpreter, Machine } kind = Kind::Interpreter;
+  Slot* stack_top = nullptr;   ///< first free slot of the value stack while the guest is outside the interpreter
+  void* frame = nullptr;       ///< innermost frame, in the terms of `kind`
+  const void* pc = nullptr;    ///< where that frame stands
+  uint32_t depth = 0;          ///< frames in this activation
+  void* unwind[4] = {};        ///< the compiler's: how to leave the machine code of this activation
+};
+
+class Store {
+ public:
+  explicit Store(StoreOptions options = {});
+  ~Store();
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+
+  [[nodiscard]] const StoreOptions& options() const { return options_; }
+
+  /// Calls a function: slots holds the arguments and takes the results, each laid out slot after slot; it
+  /// must have room for both. On a trap the results are unspecified and the store stays usable.
+  Outcome<> call(FuncInstance& func, std::span<Slot> slots);
+
+  /// Makes the guest do what `bits` (InterruptBits) say at its next poll. Any thread.
+  void interrupt(uint32_t bits);
+  /// Called by polls, on the guest's line of control.
+  std::function<void()> on_yield;
+  std::function<Outcome<>()> on_interrupt;
+
+  /// Used by running code. ------------------------------------------------------------------------
+
+  /// Sets the trap that is under way; returns false, for `return store.raise(...)` in code that
+  /// reports a trap by returning false.
+  bool raise(Trap trap);
+  bool raise(TrapKind kind) { return raise(Trap::make(kind)); }
+  [[nodiscard]] bool trapping() const { return trap_ != nullptr; }
+  [[nodiscard]] Trap take_trap();
+  /// Acts on the interrupt bits of a context; false if that raised a trap.
+  bool poll(Context& context);
+  /// As call(), for code that is itself part of a guest call: traps stay raised and return false.
+  bool call_raw(FuncInstance& func, Slot* slots);
+  /// Grows a memory and lets the contexts follow. As Memory::grow.
+  int64_t grow(Memory& memory, uint64_t delta_pages);
+  /// The backtrace of all activations, innermost first, into `trap`.
+  void capture_trace(Trap& trap);
+
+  [[nodiscard]] ValueStack& value_stack() { return value_stack_; }
+  [[nodiscard]] Activation* activation() const { return activation_; }
+  void set_activation(Activation* activation) { activation_ = activation; }
+  /// Lowest native stack address for guest code; see StoreOptions. Moves with the line of control.
+  void set_native_stack_limit(const std::byte* limit);
+  [[nodiscard]] const std::byte* native_stack_limit() const { return native_stack_limit_; }
+
+  /// A new exception, owned by the store; may first free those that no stack, table or global refers to.
+  Exception* new_exception(TagInstance* tag, std::span<const Slot> payload);
+
+  /// Owned by the store for its whole life. -----------------------------------------------------------
+  FuncInstance* add_host_func(std::shared_ptr<const HostFunction> host);
+  Memory* add_memory(std::unique_ptr<Memory> memory);
+  TableInstance* add_table(std::unique_ptr<TableInstance> table);
+  GlobalInstance* add_global(GlobalType type, GlobalCell value);
+  TagInstance* add_tag(FuncType type);
+  /// An instance of the empty module: the home of tables that the host makes.
+  Instance& host_instance();
+  Instance* add_instance(std::unique_ptr<Instance> instance);
+  [[nodiscard]] const std::vector<std::unique_ptr<Instance>>& instances() const { return instances_; }
+
+ private:
+  friend class TableInstance;
+  void collect_exceptions();
+
+  StoreOptions options_;
+  const std::byte* native_stack_limit_;
+  ValueStack value_stack_;
+  Activation* activation_ = nullptr;
+  std::unique_ptr<Trap> trap_;
+  std::mutex contexts_mutex_;  // guards instances_ against interrupt() from other threads
+  std::vector<std::unique_ptr<Instance>> instances_;
+  std::vector<std::unique_ptr<Memory>> memories_;
+  std::vector<std::unique_ptr<TableInstance>> tables_;
+  std::vector<std::unique_ptr<GlobalInstance>> globals_;
+  std::vector<std::unique_ptr<TagInstance>> tags_;
+  std::vector<std::unique_ptr<FuncType>> tag_types_;
+  std::unordered_map<const HostFunction*, std::unique_ptr<FuncInstance>> host_funcs_;
+  std::vector<std::shared_ptr<const HostFunction>> hosts_;
+  Instance* host_instance_ = nullptr;
+  std::vector<std::unique_ptr<Exception>> exceptions_;
+  size_t next_collection_ = 4096;
+};
+
+}  // namespace krait::engine
