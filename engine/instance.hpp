@@ -74,10 +74,12 @@ class Instance {
 
   /// Machine code of the module, or null.
   [[nodiscard]] CodeImage* code_image() const { return code_image_.get(); }
+  [[nodiscard]] const std::shared_ptr<CodeImage>& code_image_ptr() const { return code_image_; }
 
  private:
   friend class Instantiation;
   friend class TableInstance;
+  friend class Snapshot;
   friend class Store;
   explicit Instance(Store& store, std::shared_ptr<const Module> module);
 

@@ -4,7 +4,7 @@
 #include <cstring>
 #include <mutex>
 
-#include "engine/compiler.hpp"
+#include "engine/frozen.hpp"
 
 namespace krait::engine {
 namespace {
@@ -99,8 +99,12 @@ Result<Extern> Linker::resolve(Store& store, const Module& module, const Import&
 /// The steps of one instantiation.
 class Instantiation {
  public:
-  Instantiation(Store& store, std::shared_ptr<const Module> module)
-      : store_(store), module_(*module), owned_(new Instance(store, std::move(module))), instance_(*owned_) {}
+  Instantiation(Store& store, std::shared_ptr<const Module> module, std::shared_ptr<const Snapshot> snapshot)
+      : store_(store),
+        module_(*module),
+        snapshot_(std::move(snapshot)),
+        owned_(new Instance(store, std::move(module))),
+        instance_(*owned_) {}
 
   void import(const Extern& item);
   Result<void, InstantiateError> allocate();
@@ -118,8 +122,12 @@ class Instantiation {
 
   Store& store_;
   const Module& module_;
+  std::shared_ptr<const Snapshot> snapshot_;
   std::unique_ptr<Instance> owned_;
   Instance& instance_;
+  // For each table and memory the image that stands for its active segments, or null.
+  std::shared_ptr<const Frozen::TableImages> table_images_;
+  std::vector<std::shared_ptr<const MemoryImage>> memory_images_;
 };
 
 void Instantiation::import(const Extern& item) {
@@ -133,8 +141,10 @@ void Instantiation::import(const Extern& item) {
 }
 
 Result<void, InstantiateError> Instantiation::allocate_memories() {
+  memory_images_ = snapshot_ ? snapshot_->memories_ : module_.frozen().memories_for(module_);
+  memory_images_.resize(module_.memories.size());
   for (size_t i = module_.imported_memories; i < module_.memories.size(); ++i) {
-    auto memory = Memory::create(module_.memories[i], store_.options().max_memory_pages);
+    auto memory = Memory::create(module_.memories[i], store_.options().max_memory_pages, memory_images_[i]);
     if (!memory) return link_error(memory.error().to_string());
     instance_.memories_.push_back(store_.add_memory(std::move(*memory)));
   }
@@ -155,10 +165,14 @@ void Instantiation::allocate_globals() {
 }
 
 void Instantiation::allocate_tables() {
+  const uint64_t cap = store_.options().max_table_elements;
+  table_images_ = module_.frozen().tables_for(instance_);
   for (size_t i = module_.imported_tables; i < module_.tables.size(); ++i) {
     const Table& table = module_.tables[i];
+    const auto& image = (*table_images_)[i];
     TableInstance* made = store_.add_table(
-        std::make_unique<TableInstance>(instance_, table.type, store_.options().max_table_elements));
+        image ? std::make_unique<TableInstance>(instance_, table.type, cap, image)
+              : std::make_unique<TableInstance>(instance_, table.type, cap));
     instance_.tables_.push_back(made);
     if (table.init.begin == table.init.end) continue;
     const Ref value = instance_.evaluate(table.init).low;
@@ -198,7 +212,7 @@ void Instantiation::publish() {
 Result<void, InstantiateError> Instantiation::run_elements() {
   for (uint32_t i = 0; i < module_.elements.size(); ++i) {
     const ElementSegment& segment = module_.elements[i];
-    if (segment.mode == SegmentMode::Active) {
+    if (segment.mode == SegmentMode::Active && !(*table_images_)[segment.table]) {
       TableInstance& table = instance_.table(segment.table);
       const uint64_t offset = static_cast<uint32_t>(instance_.evaluate(segment.offset).low);
       if (!table.contains(offset, segment.size())) return run_error(Trap::make(TrapKind::TableOutOfBounds));
@@ -213,6 +227,10 @@ Result<void, InstantiateError> Instantiation::run_data() {
   for (uint32_t i = 0; i < module_.data.size(); ++i) {
     const DataSegment& segment = module_.data[i];
     if (segment.mode != SegmentMode::Active) continue;
+    if (memory_images_[segment.memory]) {
+      instance_.drop_data(i);
+      continue;
+    }
     Memory& memory = instance_.memory(segment.memory);
     const uint64_t offset = static_cast<uint32_t>(instance_.evaluate(segment.offset).low);
     const std::span<const std::byte> bytes = instance_.data(i);
@@ -224,6 +242,12 @@ Result<void, InstantiateError> Instantiation::run_data() {
 }
 
 Result<void, InstantiateError> Instantiation::run() {
+  if (snapshot_) {
+    snapshot_->apply_globals(instance_);
+    snapshot_->apply_tables(instance_);
+    snapshot_->apply_dropped(instance_);
+    return {};
+  }
   if (auto done = run_elements(); !done) return done;
   if (auto done = run_data(); !done) return done;
   if (module_.start != NoIndex)
@@ -231,8 +255,9 @@ Result<void, InstantiateError> Instantiation::run() {
   return {};
 }
 
-Result<Instance*, InstantiateError> Linker::instantiate(Store& store, std::shared_ptr<const Module> module) const {
-  Instantiation steps(store, module);
+Result<Instance*, InstantiateError> Linker::instantiate(Store& store, std::shared_ptr<const Module> module,
+                                                        std::shared_ptr<const Snapshot> snapshot) const {
+  Instantiation steps(store, module, std::move(snapshot));
   for (const Import& import : module->imports) {
     Result<Extern> item = resolve(store, *module, import);
     if (!item) return link_error(item.error().message);

@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "engine/host.hpp"
+#include "engine/snapshot.hpp"
 
 namespace krait::engine {
 
@@ -32,7 +33,13 @@ class Linker {
 
   /// Links, allocates, runs active segments and the start function. The store owns the instance, even where
   /// running failed: other instances may by then refer to its parts.
-  Result<Instance*, InstantiateError> instantiate(Store& store, std::shared_ptr<const Module> module) const;
+  Result<Instance*, InstantiateError> instantiate(Store& store, std::shared_ptr<const Module> module) const {
+    return instantiate(store, std::move(module), nullptr);
+  }
+  /// The same, but the instance starts in the state of `snapshot`, which must be of this module: its memories are
+  /// mapped copy-on-write, and neither segments nor the start function run. Null: as above.
+  Result<Instance*, InstantiateError> instantiate(Store& store, std::shared_ptr<const Module> module,
+                                                  std::shared_ptr<const Snapshot> snapshot) const;
 
  private:
   [[nodiscard]] Result<Extern> resolve(Store& store, const Module& module, const Import& import) const;

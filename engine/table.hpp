@@ -46,6 +46,7 @@ class TableInstance {
 
  private:
   friend class Instantiation;
+  friend class Snapshot;
   FuncEntry entry_for(const FuncInstance* func);
   void make_private();
   void publish();  // into the home's context, if this is its table 0

@@ -1,0 +1,254 @@
+// Snapshots of instances.
+//
+// Layout of the bytes: "KRSN", version, then for each defined memory its pages and runs of non-zero host pages
+// (offset, length, bytes; length 0 ends), for each defined table its size and function indices, for each
+// defined global 16 bytes, and a byte for each segment (1 = dropped). Integers are little-endian u32 but for offsets
+// and lengths, which are u64.
+#include "engine/snapshot.hpp"
+
+#include <cstring>
+
+#include "engine/store.hpp"
+
+namespace krait::engine {
+namespace {
+
+constexpr uint32_t Magic = 0x4e53524b;  // "KRSN"
+constexpr uint32_t Version = 1;
+constexpr size_t HostPage = 4096;
+
+bool is_zero_page(const std::byte* page) {
+  static constexpr std::byte Zeros[HostPage] = {};
+  return std::memcmp(page, Zeros, HostPage) == 0;
+}
+
+class Writer {
+ public:
+  template <typename T>
+  void put(T value) { raw(&value, sizeof value); }
+  void raw(const void* data, size_t size) {
+    const auto* at = static_cast<const std::byte*>(data);
+    out.insert(out.end(), at, at + size);
+  }
+  std::vector<std::byte> out;
+};
+
+/// Reads with bounds; after a read past the end `failed` is set and all values are 0.
+class Reader {
+ public:
+  explicit Reader(std::span<const std::byte> bytes) : bytes_(bytes) {}
+  template <typename T>
+  T get() {
+    T value{};
+    if (const std::span<const std::byte> from = take(sizeof value); !from.empty())
+      std::memcpy(&value, from.data(), sizeof value);
+    return value;
+  }
+  std::span<const std::byte> take(uint64_t size) {
+    if (failed || size > bytes_.size() - at_) {
+      failed = true;
+      return {};
+    }
+    at_ += size;
+    return bytes_.subspan(at_ - size, size);
+  }
+  [[nodiscard]] bool at_end() const { return at_ == bytes_.size(); }
+  [[nodiscard]] size_t offset() const { return at_; }
+  bool failed = false;
+
+ private:
+  std::span<const std::byte> bytes_;
+  size_t at_ = 0;
+};
+
+Error outside(const char* what) {
+  return Error{std::string("the instance cannot be snapshotted: ") + what + " refers to something outside it"};
+}
+
+/// The index of a function of `instance`, NoIndex for null, nothing for any other reference.
+std::optional<uint32_t> index_of(Instance& instance, Ref ref) {
+  if (ref == 0) return NoIndex;
+  const auto* func = reinterpret_cast<const FuncInstance*>(ref);
+  if (func->context == &instance.context()) return func->index;
+  for (uint32_t i = 0; i < instance.module().imported_funcs; ++i)
+    if (&instance.func(i) == func) return i;
+  return std::nullopt;
+}
+
+void put_memory(Writer& out, const MemoryImage& image) {
+  out.put(static_cast<uint32_t>(image.size() / PageSize));
+  const std::span<const std::byte> bytes = image.bytes();
+  for (size_t at = 0; at < bytes.size();) {
+    size_t end = at;
+    while (end < bytes.size() && !is_zero_page(bytes.data() + end)) end += HostPage;
+    if (end > at) {
+      out.put(uint64_t{at}), out.put(uint64_t{end - at});
+      out.raw(bytes.data() + at, end - at);
+    }
+    at = end > at ? end : at + HostPage;
+  }
+  out.put(uint64_t{0}), out.put(uint64_t{0});
+}
+
+Result<std::shared_ptr<const MemoryImage>> get_memory(Reader& in, const MemoryType& type) {
+  const uint64_t size = in.get<uint32_t>() * PageSize;
+  if (size > type.limits.max.value_or(MaxPages) * PageSize || size < type.limits.min * PageSize)
+    return Error{"snapshot: the memory's size does not fit its type", in.offset()};
+  std::vector<std::byte> bytes(size);
+  for (;;) {
+    const auto at = in.get<uint64_t>(), length = in.get<uint64_t>();
+    if (in.failed) return Error{"snapshot: unexpected end", in.offset()};
+    if (length == 0) return MemoryImage::create(bytes);
+    if (at > size || length > size - at) return Error{"snapshot: a run lies outside its memory", in.offset()};
+    const std::span<const std::byte> from = in.take(length);
+    if (in.failed) return Error{"snapshot: unexpected end", in.offset()};
+    std::memcpy(bytes.data() + at, from.data(), length);
+  }
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const Snapshot>> Snapshot::take(Instance& instance) {
+  const Module& module = instance.module();
+  auto snapshot = std::make_shared<Snapshot>();
+  snapshot->memories_.resize(module.memories.size());
+  for (uint32_t i = module.imported_memories; i < module.memories.size(); ++i) {
+    auto image = MemoryImage::create(instance.memory(i).bytes());
+    if (!image) return std::move(image.error());
+    snapshot->memories_[i] = std::move(*image);
+  }
+  snapshot->tables_.resize(module.tables.size());
+  for (uint32_t i = module.imported_tables; i < module.tables.size(); ++i) {
+    TableInstance& table = instance.table(i);
+    for (uint64_t at = 0; at < table.size(); ++at) {
+      const Ref ref = table.get(at);
+      if (ref && table.type().element != ValType::FuncRef) return outside("a table");
+      const std::optional<uint32_t> index = index_of(instance, ref);
+      if (!index) return outside("a table");
+      snapshot->tables_[i].push_back(*index);
+    }
+  }
+  for (const GlobalInstance& global : instance.own_globals_) {
+    GlobalCell cell = global.cell;
+    if (is_reference(global.type.type)) {
+      if (cell.low && global.type.type != ValType::FuncRef) return outside("a global");
+      const std::optional<uint32_t> index = index_of(instance, cell.low);
+      if (!index) return outside("a global");
+      cell.low = *index;
+    }
+    snapshot->globals_.push_back(cell);
+  }
+  snapshot->dropped_elements_ = instance.dropped_elements_;
+  snapshot->dropped_data_ = instance.dropped_data_;
+  return std::shared_ptr<const Snapshot>(std::move(snapshot));
+}
+
+std::vector<std::byte> Snapshot::encode() const {
+  Writer out;
+  out.put(Magic), out.put(Version);
+  for (const auto& memory : memories_)
+    if (memory) put_memory(out, *memory);
+  for (const auto& table : tables_) {
+    out.put(static_cast<uint32_t>(table.size()));
+    out.raw(table.data(), table.size() * sizeof(FuncIndex));
+  }
+  for (const GlobalCell& cell : globals_) out.put(cell.low), out.put(cell.high);
+  for (const auto* dropped : {&dropped_elements_, &dropped_data_})
+    for (const bool b : *dropped) out.put(static_cast<uint8_t>(b));
+  return std::move(out.out);
+}
+
+Result<std::shared_ptr<const Snapshot>> Snapshot::decode(const Module& module, std::span<const std::byte> bytes) {
+  Reader in(bytes);
+  if (in.get<uint32_t>() != Magic) return Error{"not a snapshot", 0};
+  if (in.get<uint32_t>() != Version) return Error{"a snapshot of another version of krait; make it again", 4};
+  auto snapshot = std::make_shared<Snapshot>();
+  const auto funcs = static_cast<uint32_t>(module.func_types.size());
+  snapshot->memories_.resize(module.memories.size());
+  for (uint32_t i = module.imported_memories; i < module.memories.size(); ++i) {
+    auto memory = get_memory(in, module.memories[i]);
+    if (!memory) return std::move(memory.error());
+    snapshot->memories_[i] = std::move(*memory);
+  }
+  for (size_t i = 0; i < module.tables.size(); ++i) {
+    const uint32_t size = in.get<uint32_t>();
+    const std::span<const std::byte> from = in.take(uint64_t{size} * sizeof(FuncIndex));
+    const Limits& limits = module.tables[i].type.limits;
+    const bool imported = i < module.imported_tables;
+    if (in.failed || (imported ? size != 0 : size < limits.min || size > limits.max.value_or(size)))
+      return Error{"snapshot: a table's size does not fit its type", in.offset()};
+    std::vector<FuncIndex>& table = snapshot->tables_.emplace_back(size);
+    if (size) std::memcpy(table.data(), from.data(), from.size());
+    for (const FuncIndex func : table)
+      if (func != NoIndex && (func >= funcs || module.tables[i].type.element != ValType::FuncRef))
+        return Error{"snapshot: a table element that the module cannot have", in.offset()};
+  }
+  for (size_t i = module.imported_globals; i < module.globals.size(); ++i) {
+    GlobalCell cell;
+    cell.low = in.get<uint64_t>(), cell.high = in.get<uint64_t>();
+    const ValType type = module.globals[i].type.type;
+    if (is_reference(type) && cell.low != NoIndex && (cell.low >= funcs || type != ValType::FuncRef))
+      return Error{"snapshot: a global that the module cannot have", in.offset()};
+    snapshot->globals_.push_back(cell);
+  }
+  for (size_t i = 0; i < module.elements.size(); ++i) snapshot->dropped_elements_.push_back(in.get<uint8_t>() != 0);
+  for (size_t i = 0; i < module.data.size(); ++i) snapshot->dropped_data_.push_back(in.get<uint8_t>() != 0);
+  if (in.failed || !in.at_end()) return Error{"snapshot: its length is wrong", in.offset()};
+  return std::shared_ptr<const Snapshot>(std::move(snapshot));
+}
+
+void Snapshot::apply_globals(Instance& instance) const {
+  for (size_t i = 0; i < globals_.size(); ++i) {
+    GlobalInstance& global = instance.own_globals_[i];
+    global.cell = globals_[i];
+    if (!is_reference(global.type.type)) continue;
+    const auto index = static_cast<uint32_t>(globals_[i].low);
+    global.cell.low = index == NoIndex ? 0 : reinterpret_cast<Ref>(&instance.func(index));
+  }
+}
+
+void Snapshot::apply_tables(Instance& instance) const {
+  const Module& module = instance.module();
+  for (uint32_t i = module.imported_tables; i < tables_.size(); ++i) {
+    TableInstance& table = instance.table(i);
+    if (table.type().element != ValType::FuncRef) {
+      table.refs_.assign(tables_[i].size(), 0);
+    } else {
+      table.image_.reset();
+      table.own_.resize(tables_[i].size());
+      for (size_t at = 0; at < tables_[i].size(); ++at) {
+        const FuncIndex func = tables_[i][at];
+        table.own_[at] = func == NoIndex
+                             ? table.entry_for(nullptr)
+                             : FuncEntry{instance.code_of(func), module.canonical_type[module.func_types[func]], func};
+      }
+    }
+    table.size_ = tables_[i].size();
+    table.publish();
+  }
+}
+
+void Snapshot::apply_dropped(Instance& instance) const {
+  instance.dropped_elements_ = dropped_elements_;
+  instance.dropped_data_ = dropped_data_;
+}
+
+Result<void> Snapshot::restore(Instance& instance) const {
+  for (size_t i = 0; i < memories_.size(); ++i)
+    if (memories_[i])
+      if (auto done = instance.memory(static_cast<uint32_t>(i)).reset(); !done) return std::move(done.error());
+  if (!instance.memories_.empty()) instance.context_.memory0_size = instance.memories_[0]->size();
+  apply_globals(instance);
+  apply_tables(instance);
+  apply_dropped(instance);
+  return {};
+}
+
+uint64_t Snapshot::memory_bytes() const {
+  uint64_t bytes = 0;
+  for (const auto& memory : memories_)
+    if (memory) bytes += memory->size();
+  return bytes;
+}
+
+}  // namespace krait::engine

@@ -1,0 +1,49 @@
+// The state of an instance: taken once, then the start of many instances, or bytes in a file.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/result.hpp"
+#include "engine/instance.hpp"
+
+namespace krait::engine {
+
+/// Memories, tables, mutable globals and dropped segments that the instance itself defines; what it
+/// imports is not part of it. Immutable; shared by stores and threads.
+class Snapshot {
+ public:
+  /// The state of `instance` as it stands. No call may be under way in it. Fails where the state refers to what is
+  /// outside the instance: a function of another one, an external reference or an exception.
+  static Result<std::shared_ptr<const Snapshot>> take(Instance& instance);
+
+  /// Bytes for a file: little-endian, holes of zero pages left out, not compressed. They are for the
+  /// same module only; whoever keeps them keys them by it.
+  [[nodiscard]] std::vector<std::byte> encode() const;
+  /// From the bytes of encode(). Every count and index is checked against `module`.
+  static Result<std::shared_ptr<const Snapshot>> decode(const Module& module, std::span<const std::byte> bytes);
+
+  /// Puts a running instance that was made from this snapshot back into its state: memories by Memory::reset,
+  /// tables and globals by copying. No call may be under way in it.
+  Result<void> restore(Instance& instance) const;
+
+  /// Bytes of all memories, for limits and reports.
+  [[nodiscard]] uint64_t memory_bytes() const;
+
+ private:
+  friend class Instantiation;
+  /// An element or a reference global: a function index of the module, or NoIndex for null.
+  using FuncIndex = uint32_t;
+
+  void apply_globals(Instance& instance) const;
+  void apply_tables(Instance& instance) const;
+  void apply_dropped(Instance& instance) const;
+
+  std::vector<std::shared_ptr<const MemoryImage>> memories_;  // by memory index; null where imported
+  std::vector<std::vector<FuncIndex>> tables_;                // by table index; empty where imported
+  std::vector<GlobalCell> globals_;                           // by defined global; references as FuncIndex
+  std::vector<bool> dropped_elements_, dropped_data_;
+};
+
+}  // namespace krait::engine

@@ -1,0 +1,135 @@
+"""Input, output and local mode.
+
+Local mode keeps input and output in this process: it is how a function's tests run under plain CPython. It is on while its
+environment variable is not empty, so it reaches child processes too.
+"""
+import os
+
+try:
+    import _krait
+except ImportError:
+    _krait = None
+
+LOCAL_OUTPUT = "PYTHON_LOCAL_OUTPUT"
+LOCAL_CHAINING = "PYTHON_LOCAL_CHAINING"
+
+_local_input = b""
+_local_output: bytes | None = None
+
+
+def _host():
+    if _krait is None:
+        raise RuntimeError(f"this is no krait function: call set_local_input_output(True) or set {LOCAL_OUTPUT}=1 for local mode")
+    return _krait
+
+
+# --- local mode
+
+
+def get_env_bool(name: str) -> bool:
+    """Whether the environment variable is set to anything but the empty string."""
+    return bool(os.environ.get(name))
+
+
+def set_env_bool(name: str, value: bool) -> None:
+    """Sets the environment variable to "1", or removes it."""
+    if value:
+        os.environ[name] = "1"
+    else:
+        os.environ.pop(name, None)
+
+
+def is_local_output() -> bool:
+    """Whether input and output stay in this process."""
+    return get_env_bool(LOCAL_OUTPUT)
+
+
+def is_local_chaining() -> bool:
+    """Whether chained calls run in this process."""
+    return get_env_bool(LOCAL_CHAINING)
+
+
+def set_local_input_output(value: bool) -> None:
+    """Turns local mode for input and output on or off."""
+    set_env_bool(LOCAL_OUTPUT, value)
+
+
+def set_local_chaining(value: bool) -> None:
+    """Turns local mode for chained calls on or off."""
+    set_env_bool(LOCAL_CHAINING, value)
+
+
+def set_local_input(data: bytes) -> None:
+    """The input that a function reads in local mode; it is empty before."""
+    global _local_input
+    _local_input = bytes(data)
+
+
+# --- input
+
+
+def get_input_len() -> int:
+    """The length of the input in bytes; 0 where the call has none. RuntimeError outside of krait and of local mode."""
+    return len(_local_input) if is_local_output() else _host().input_size()
+
+
+def read_input(input_len: int) -> bytes:
+    """The first `input_len` bytes of the input, fewer where it is shorter; NULs are bytes like any other.
+
+    ValueError for a negative length, RuntimeError outside of krait and of local mode.
+    """
+    if not is_local_output():
+        return _host().input_read(input_len)
+    if input_len < 0:
+        raise ValueError(f"negative length: {input_len}")
+    return _local_input[:input_len]
+
+
+def get_input() -> bytes:
+    """The whole input; b"" where the call has none. RuntimeError outside of krait and of local mode."""
+    return read_input(get_input_len())
+
+
+# --- output
+
+
+def write_output(output: bytes | bytearray | memoryview | str) -> None:
+    """Sets the call's output: what its caller gets, byte for byte. The last one wins; a str is encoded as UTF-8.
+
+    TypeError for what is neither bytes-like nor str, OSError (EFBIG) for more than a call may return, RuntimeError outside
+    of krait and of local mode.
+    """
+    global _local_output
+    data = output.encode() if isinstance(output, str) else output
+    if is_local_output():
+        _local_output = bytes(memoryview(data))
+    else:
+        _host().output_write(data)
+
+
+set_output = write_output
+
+
+def get_output() -> bytes | None:
+    """The output that was set in local mode; None if there is none. RuntimeError outside of local mode."""
+    if not is_local_output():
+        raise RuntimeError("the output can only be read back in local mode")
+    return _local_output
+
+
+# --- the call
+
+
+def call_info() -> dict[str, str]:
+    """The names of the running call: "user", "function" and "entry". RuntimeError outside of krait."""
+    host = _host()
+    return {name: host.call_info(kind) for kind, name in enumerate(("user", "function", "entry"))}
+
+
+def check_python_bindings() -> None:
+    """Prints a line if a function's calls reach krait; RuntimeError if they do not."""
+    host = _host()
+    size = host.input_size()
+    if len(host.input_read(size)) != size:
+        raise RuntimeError(f"the input's {size} bytes cannot be read")
+    print("Hello from krait's Python bindings")
