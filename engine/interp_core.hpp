@@ -27,6 +27,7 @@
 //  4. Handlers hold no object with a destructor and let no local's address escape: nothing outlives the tail call.
 #pragma once
 
+#include <array>
 #include <cstring>
 
 #include "engine/compiler.hpp"
@@ -141,14 +142,15 @@ struct Op;
 /// Handlers of prefixed instructions, by the number behind the prefix; entered in state 0 with pc at the prefix
 /// and tos the address behind the number.
 constexpr uint32_t BulkCount = 0x12, SimdCount = 0x114, AtomicCount = 0x4f;
-extern Handler* const BulkHandlers[BulkCount];
-extern Handler* const SimdHandlers[SimdCount];
-extern Handler* const AtomicHandlers[AtomicCount];
+template <uint32_t Count>
+using PrefixTable = std::array<Handler*, Count>;
+extern const PrefixTable<BulkCount> BulkHandlers;
+extern const PrefixTable<SimdCount> SimdHandlers;
+extern const PrefixTable<AtomicCount> AtomicHandlers;
 
 KRAIT_HANDLER Next trap(PARAMS);      ///< tos: the TrapKind
 KRAIT_HANDLER Next unwind(PARAMS);    ///< goes on where `run` says, or leaves the activation
 KRAIT_HANDLER Next resume(PARAMS);    ///< loads all registers from frame, and sp from `run`
-KRAIT_HANDLER Next enter_interp(PARAMS);  ///< calls `run.callee` in frame->run, arguments on the stack
 
 /// An activation of the interpreter.
 struct Run : Activation {
@@ -161,6 +163,7 @@ struct Run : Activation {
   const uint8_t* bytes;
   const BranchEntry* side_table;
   const uint32_t* canonical_type;
+  const void* interpreter_entry;  // what stands in Context::code where there is no machine code
   // Between a helper and the handler that takes over from it.
   Slot* sp;
   FuncInstance* callee;
