@@ -3,8 +3,8 @@
 // `io_echo_bench [--json] [--seconds S] [--rounds N]`; figures: README.md.
 #include <fcntl.h>
 #include <sched.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -33,6 +33,13 @@ void pin(int core) {
   sched_setaffinity(0, sizeof set, &set);
 }
 
+double process_seconds(pid_t process) {
+  clockid_t clock;
+  timespec time = {};
+  if (clock_getcpuclockid(process, &clock) == 0) clock_gettime(clock, &time);
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
+}
+
 Sample measure(bench::Server serve, int connections, double seconds) {
   auto listener = io::listen_tcp("127.0.0.1", 0, 4096);
   if (!listener) {
@@ -48,15 +55,15 @@ Sample measure(bench::Server serve, int connections, double seconds) {
     _exit(1);
   }
   close(*listener);
-  const uint64_t answers = bench::load(port, connections, seconds);
+  bench::Load load(port, connections);
+  const double before = process_seconds(server);
+  const int64_t start = io::now_ns();
+  const auto answers = static_cast<double>(load.run(seconds));
+  const Sample sample = {answers / (static_cast<double>(io::now_ns() - start) / 1e9),
+                         (process_seconds(server) - before) * 1e6 / answers};
   kill(server, SIGKILL);
-  rusage usage = {};
-  wait4(server, nullptr, 0, &usage);
-  const auto microseconds = [](const timeval& time) {
-    return static_cast<double>(time.tv_sec) * 1e6 + static_cast<double>(time.tv_usec);
-  };
-  return {static_cast<double>(answers) / seconds,
-          (microseconds(usage.ru_utime) + microseconds(usage.ru_stime)) / static_cast<double>(answers)};
+  waitpid(server, nullptr, 0);
+  return sample;
 }
 
 double option(int argc, char** argv, const char* name, double value) {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace krait::bench {
 
@@ -15,8 +16,21 @@ void serve_krait(int listener);
 void serve_epoll(int listener);
 void serve_asio(int listener);
 
-/// `connections` clients in one thread, each with one message on the way at a time, for `seconds` after all are connected.
-/// Returns the answers that came; each is checked for its length.
-uint64_t load(uint16_t port, int connections, double seconds);
+/// Clients in one thread, each with one message on the way at a time.
+class Load {
+ public:
+  /// Connects, and exchanges a message on each connection.
+  Load(uint16_t port, int connections);
+  ~Load();
+  Load(const Load&) = delete;
+  Load& operator=(const Load&) = delete;
+  /// Returns the answers that came; each is checked for its length.
+  uint64_t run(double seconds);
+
+ private:
+  uint64_t run_one(int64_t end);
+  uint64_t run_many(int64_t end);
+  std::vector<int> fds_;
+};
 
 }  // namespace krait::bench
