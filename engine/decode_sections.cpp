@@ -17,7 +17,7 @@ bool Decoder::type_section() {
     switch (const uint8_t form = reader_.byte()) {
       case 0x60: break;
       case 0x5f: case 0x5e: case 0x50: case 0x4f: case 0x4e:
-        return fail(at, "GC types are not supported: found type form " + hex(form));
+        return fail(at, "gc is not supported: found type form " + hex(form));
       default: return fail(at, "malformed type: expected a function type 0x60, found " + hex(form));
     }
     if (!func_type(module_.types.emplace_back())) return false;

@@ -8,15 +8,15 @@ namespace {
 /// The message for an encoding that is no instruction here; wasm 3.0's others are named.
 std::string illegal_opcode(uint8_t prefix, uint32_t code) {
   const std::string found = prefix ? hex(prefix) + " " + hex(code) : hex(code);
-  if (prefix == 0xfb) return "GC instructions are not supported: found " + found;
+  if (prefix == 0xfb) return "gc is not supported: found " + found;
   if (prefix == 0) {
     switch (code) {
-      case 0x14: return "typed function references are not supported: found call_ref";
-      case 0x15: return "typed function references are not supported: found return_call_ref";
-      case 0xd3: return "GC instructions are not supported: found ref.eq";
-      case 0xd4: return "typed function references are not supported: found ref.as_non_null";
-      case 0xd5: return "typed function references are not supported: found br_on_null";
-      case 0xd6: return "typed function references are not supported: found br_on_non_null";
+      case 0x14: return "function-references is not supported: found call_ref";
+      case 0x15: return "function-references is not supported: found return_call_ref";
+      case 0xd3: return "gc is not supported: found ref.eq";
+      case 0xd4: return "function-references is not supported: found ref.as_non_null";
+      case 0xd5: return "function-references is not supported: found br_on_null";
+      case 0xd6: return "function-references is not supported: found br_on_non_null";
       default: break;
     }
   }

@@ -120,10 +120,10 @@ namespace {
 std::string not_a_type(uint8_t byte, const char* wanted) {
   switch (byte) {
     case 0x63:
-    case 0x64: return "typed function references are not supported: found a reference type " + hex(byte);
+    case 0x64: return "function-references is not supported: found a reference type " + hex(byte);
     case 0x68: case 0x6a: case 0x6b: case 0x6c: case 0x6d: case 0x6e:
     case 0x71: case 0x72: case 0x73: case 0x74: case 0x75: case 0x77: case 0x78:
-      return "GC types are not supported: found type " + hex(byte);
+      return "gc is not supported: found type " + hex(byte);
     default: return "malformed " + std::string(wanted) + ": found " + hex(byte);
   }
 }
@@ -166,7 +166,7 @@ ValType Reader::heap_type() {
   }
   if (b < 0x40 || b >= 0x80) {
     s33();
-    fail(at, "typed function references are not supported: found a type index as heap type");
+    fail(at, "function-references is not supported: found a type index as heap type");
   } else {
     fail(at, not_a_type(b, "heap type"));
   }

@@ -112,7 +112,7 @@ void Ring::cancel(Completion& completion) {
 
 void Ring::submit() { io_uring_submit(&ring_); }
 
-bool Ring::enter(bool wait, Deadline until) {
+void Ring::enter(bool wait, Deadline until) {
   if (!wait || !backlog_.empty()) {
     const unsigned flags = __atomic_load_n(ring_.sq.kflags, __ATOMIC_RELAXED);
     if (flags & (IORING_SQ_CQ_OVERFLOW | IORING_SQ_TASKRUN)) {
@@ -120,14 +120,17 @@ bool Ring::enter(bool wait, Deadline until) {
     } else if (io_uring_sq_ready(&ring_) != 0) {
       io_uring_submit(&ring_);
     }
-    return true;
+    return;
+  }
+  if (until.is_never()) {
+    io_uring_submit_and_wait(&ring_, 1);
+    return;
   }
   io_uring_cqe* first = nullptr;
-  if (until.is_never()) return io_uring_submit_and_wait(&ring_, 1) != -ETIME;
   int64_t left = until.ns() - now_ns();
   if (left < 0) left = 0;
   __kernel_timespec timeout = {left / 1'000'000'000, left % 1'000'000'000};
-  return io_uring_submit_and_wait_timeout(&ring_, &first, 1, &timeout, nullptr) != -ETIME;
+  io_uring_submit_and_wait_timeout(&ring_, &first, 1, &timeout, nullptr);
 }
 
 void Ring::dispatch(const Entry& entry) {

@@ -45,8 +45,8 @@ class Ring {
   /// Asks the kernel to cancel all that was submitted for `completion`; on_cancelled() gets the answer.
   void cancel(Completion& completion);
 
-  /// Submits, and with `wait` sleeps until a completion or `until`. False if it slept until then.
-  bool enter(bool wait, Deadline until);
+  /// Submits, and with `wait` sleeps until a completion or `until`.
+  void enter(bool wait, Deadline until);
   void submit();
   /// Hands out all completions. Returns how many.
   unsigned reap();

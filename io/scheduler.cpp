@@ -16,21 +16,18 @@ namespace krait::io {
 
 namespace {
 
-constexpr int Batch = 64;                // switches between two looks at the ring
+constexpr int Batch = 128;               // switches between two looks at the ring
 constexpr uint32_t BackgroundSlices = 4;  // a background coroutine gets one slice in so many
 constexpr size_t FibersPerSlab = 64;
-
-// Coroutines never change threads, so the compiler may cache its address across a switch.
-constinit thread_local Scheduler* this_thread = nullptr;
+// Stacks start at different lines of their top page: otherwise all of them would compete for the same few cache sets.
+constexpr size_t Colours = 16, ColourStep = 64;
 
 }  // namespace
 
-Scheduler* Scheduler::current() { return this_thread; }
-
-void Scheduler::detach() { this_thread = nullptr; }
+void Scheduler::detach() { this_thread_ = nullptr; }
 
 void Scheduler::attach() {
-  this_thread = this;
+  this_thread_ = this;
 #ifdef KRAIT_IO_ASAN
   pthread_attr_t attributes;
   void* limit = nullptr;
@@ -75,7 +72,7 @@ Task Scheduler::spawn(Scope& scope, Closure entry, const char* name) {
   Fiber& fiber = *free_;
   free_ = fiber.next_;
   ++live_;
-  prepare_context(fiber.context_, stack, &Scheduler::enter);
+  prepare_context<&Scheduler::enter>(fiber.context_, stack, stack.base - next_id_ % Colours * ColourStep);
   fiber.stack_ = stack;
   fiber.stack_base_ = stack.base;
   fiber.stack_limit_ = stack.limit;
@@ -95,10 +92,10 @@ Task Scheduler::spawn(Scope& scope, Closure entry, const char* name) {
   return Task(fiber);
 }
 
-void Scheduler::enter(boost::context::detail::transfer_t transfer) {
-  Scheduler& scheduler = *this_thread;
+void Scheduler::enter() {
+  Scheduler& scheduler = *this_thread_;
   Fiber& self = *scheduler.running_;
-  arrive(self.context_, transfer);
+  arrive(self.context_);
   self.entry_();
   self.entry_.reset();
   self.id_ = 0;  // from here on its Tasks call it done
@@ -121,18 +118,19 @@ void Scheduler::reap() {
 
 // -- Switching --------------------------------------------------------------------------------------------------------
 
-Fiber* Scheduler::pick() {
+[[gnu::always_inline]] inline Fiber* Scheduler::pick() {
   if (--budget_ < 0 || ticks_.load(std::memory_order_relaxed) != batch_tick_) return nullptr;
   return ready_.pop();
 }
 
-inline void Scheduler::start_slice(Fiber* fiber) {
+[[gnu::always_inline]] inline void Scheduler::start_slice(Fiber* fiber) {
   running_ = fiber;
   clock_.started.store(batch_tick_, std::memory_order_relaxed);
   if (clock_.expired.load(std::memory_order_relaxed)) clock_.expired.store(0, std::memory_order_relaxed);
 }
 
-void Scheduler::suspend() {
+// Inlined, as every function that returns after a switch costs a mispredicted return.
+[[gnu::always_inline]] inline void Scheduler::suspend() {
   Fiber& self = *running_;
   if (self.hooks_ && self.hooks_->on_suspend) self.hooks_->on_suspend(self.user_);
   Fiber* next = pick();

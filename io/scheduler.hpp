@@ -33,7 +33,7 @@ class Scheduler {
   Scheduler& operator=(const Scheduler&) = delete;
 
   /// This thread's scheduler, or null. Set by attach().
-  static Scheduler* current();
+  static Scheduler* current() { return this_thread_; }
   void attach();
   static void detach();
 
@@ -71,7 +71,10 @@ class Scheduler {
     Fiber* pop();
   };
 
-  static void enter(boost::context::detail::transfer_t transfer);
+  // Coroutines never change threads, so the compiler may cache its address across a switch.
+  static constinit thread_local inline Scheduler* this_thread_ = nullptr;
+
+  static void enter();
   void ready(Fiber& fiber);
   Fiber* pick();
   void suspend();

@@ -18,7 +18,7 @@ namespace krait::io {
 
 namespace {
 
-constexpr std::chrono::milliseconds TrimAfter{100};  // of idleness, deep stacks are given back
+constexpr std::chrono::milliseconds TendEvery{100};  // the idle stacks
 
 }  // namespace
 
@@ -107,14 +107,21 @@ void Shard::loop() {
     drain();
     sleep_or_poll();
     ring_->reap();
-    const Deadline next = scheduler_->next_timer();
-    if (next.passed()) scheduler_->fire_timers(now_ns());
+    if (!scheduler_->next_timer().is_never() || scheduler_->stacks().needs_tending()) look_at_clock();
   }
   root_.reset();
   service_.reset();
   ring_.reset();
   Scheduler::detach();
   scheduler_.reset();
+}
+
+void Shard::look_at_clock() {
+  const int64_t now = now_ns();
+  scheduler_->fire_timers(now);
+  if (now < tend_at_ || !scheduler_->stacks().needs_tending()) return;
+  scheduler_->stacks().tend();
+  tend_at_ = now + std::chrono::nanoseconds(TendEvery).count();
 }
 
 bool Shard::ended() const { return stop_ && scheduler_->live() == 0; }
@@ -133,13 +140,11 @@ void Shard::sleep_or_poll() {
     return;
   }
   Deadline until = scheduler_->next_timer();
-  const bool untrimmed = scheduler_->stacks().untrimmed() != 0;
-  if (untrimmed) until = until.earlier(Deadline(TrimAfter));
+  if (scheduler_->stacks().needs_tending()) until = until.earlier(Deadline::at(tend_at_));
   Ticker::sleeps(clock_);
-  const bool something = ring_->enter(true, until);
+  ring_->enter(true, until);
   runtime_.ticker().awoke(clock_);
   sleeping_.store(false, std::memory_order_relaxed);
-  if (!something && untrimmed && !scheduler_->next_timer().passed()) scheduler_->stacks().trim();
 }
 
 void Shard::drain() {

@@ -66,6 +66,7 @@ class Shard {
   Result<void> prepare(const Options& options);
   void loop();
   void sleep_or_poll();
+  void look_at_clock();
   void drain();
   [[nodiscard]] bool ended() const;
   void wake();
@@ -82,6 +83,7 @@ class Shard {
   std::unique_ptr<Knock> knock_;
   int event_ = -1;
   bool stop_ = false;
+  int64_t tend_at_ = 0;
   alignas(64) std::atomic<Posted*> inbox_{nullptr};
   std::atomic<bool> sleeping_{false};
   std::thread thread_;

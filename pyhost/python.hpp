@@ -92,8 +92,12 @@ class PythonInstance {
   /// calls that function instead. The status is Python's.
   Result<Ended> run_file(const std::string& path, const std::vector<std::string>& args, const std::string& entry = {});
 
-  /// Calls a function with an input.
+  /// Calls a function with an input: load() and then invoke(), unless loading failed.
   Result<CallResult> call(const CallRequest& request);
+  /// Runs the source's module-level code. The result's status is 0 when it is ready to be invoked.
+  Result<CallResult> load(const CallRequest& request);
+  /// Calls `entry` of what was loaded.
+  Result<CallResult> invoke(const CallRequest& request);
 
   /// Fresh random state, for a sandbox that starts from a snapshot.
   Result<void> reseed();
@@ -104,11 +108,12 @@ class PythonInstance {
  private:
   struct State;
   explicit PythonInstance(std::unique_ptr<State> state);
+  CallResult finish(engine::Outcome<int32_t> status, uint64_t begin_ns);
   std::unique_ptr<State> state_;
 };
 
-/// `krait run FILE.py`: a new sandbox in which the script's folder is mounted read-only under its own absolute path
-/// (unless a mount already covers it), runs it, and tears all down.
+/// `krait run FILE.py`: a new sandbox in which the script's folder is mounted read-only, under its own absolute path where that
+/// is free and else under /script, unless a mount covers it already. "-" reads the script from stdin.
 Result<Ended> run_script(std::shared_ptr<const PythonRuntime> runtime, const std::string& host_path,
                          const std::vector<std::string>& args, const std::string& entry, PythonOptions options);
 

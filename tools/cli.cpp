@@ -92,9 +92,7 @@ std::vector<std::string> engine_names() { return {"interp"}; }
 
 void EngineOption::add_to(CLI::App& verb) {
   name_ = engine_names().front();
-  verb.add_option("--engine", name_, "How wasm runs")
-      ->check(CLI::IsMember({"interp", "jit"}))
-      ->capture_default_str();
+  verb.add_option("--engine", name_, "How wasm runs")->check(CLI::IsMember({"interp", "jit"}))->capture_default_str();
 }
 
 Result<engine::Compiler*> EngineOption::compiler() const {

@@ -1,4 +1,5 @@
-// What the verbs of the `krait` command share: how they register, how they fail, and where they find the runtime and the store.
+// What the verbs of the `krait` command share: how they register, how they fail, and where they find the runtime and
+// the store.
 #pragma once
 
 #include <CLI/CLI.hpp>

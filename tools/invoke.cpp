@@ -6,10 +6,12 @@
 namespace krait::tools {
 namespace {
 
-constexpr const char* Footer = R"(The function's output goes to stdout, byte for byte; what it prints goes to stderr. The exit status is the function's:
-what it returned (nothing: 0) or gave to exit(); 1 after an exception, whose traceback goes to stderr; 134 after a trap.
-A Python function is entered by its faasm_main(). A wasm function is a WASI command: it reads its input from stdin, and
-its output is what it writes to stdout.
+constexpr const char* Footer =
+    R"(The function's output goes to stdout, byte for byte; what it prints goes to stderr. The exit status is
+the function's: what it returned (nothing: 0) or gave to exit(); 1 after an exception, whose
+traceback goes to stderr; 134 after a trap. A Python function is entered by its faasm_main(). A wasm
+function is a WASI command: it reads its input from stdin, and its output is what it writes to
+stdout.
 
 Examples:
   krait invoke demo hello
@@ -72,7 +74,8 @@ int invoke(const Options& options) {
   for (const auto& checked : {store::check_name("user", options.user), store::check_name("function", options.function)})
     if (!checked) return fail(checked.error().to_string(), UsageError);
   if (!options.dash.empty() && options.dash != "-")
-    return fail("unexpected '" + options.dash + "': the input is given by --input TEXT, --input-file FILE or -", UsageError);
+    return fail("unexpected '" + options.dash + "': the input is given by --input TEXT, --input-file FILE or -",
+                UsageError);
   const auto functions = open_functions();
   if (!functions) return fail(functions.error().to_string());
   const auto function = functions->get(options.user, options.function);

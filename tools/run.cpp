@@ -12,9 +12,11 @@
 namespace krait::tools {
 namespace {
 
-constexpr const char* Footer = R"(FILE is a Python script or a wasm module in the binary format; what follows it belongs to the guest. The guest has this
-process's stdin, stdout and stderr. Of the files it sees the script's folder (read only) and the folders given by --dir, and of
-the environment what --env gives. The exit status is the guest's; 134 after a trap, whose backtrace goes to stderr.
+constexpr const char* Footer =
+    R"(FILE is a Python script (- reads it from stdin) or a wasm module in the binary format; what follows
+it belongs to the guest. The guest has this process's stdin, stdout and stderr. Of the files it sees
+the script's folder (read only) and the folders given by --dir, and of the environment what --env
+gives. The exit status is the guest's; 134 after a trap, whose backtrace goes to stderr.
 
 Examples:
   krait run script.py one two
@@ -63,6 +65,7 @@ Result<Setting> setting_of(const Options& options) {
 
 /// An error where `path` is no file that can be read; else whether it is a wasm module.
 Result<bool> probe(const std::string& path) {
+  if (path == "-") return false;  // a script from standard input
   struct stat info {};
   const auto failed = [&](int error) { return Error{"cannot read " + path + ": " + std::strerror(error)}; };
   if (::stat(path.c_str(), &info) != 0) return failed(errno);
@@ -135,14 +138,18 @@ void add_run(CLI::App& app, int& status) {
   CLI::App* verb = app.add_subcommand("run", "Run a Python script or a wasm module from its file");
   const auto options = std::make_shared<Options>();
   const auto listed = [&](const char* name, std::vector<std::string>& values, const char* text) {
-    return verb->add_option(name, values, text)->type_size(1)->expected(1)->allow_extra_args(false)->multi_option_policy(
-        CLI::MultiOptionPolicy::TakeAll);
+    return verb->add_option(name, values, text)
+        ->type_size(1)
+        ->expected(1)
+        ->allow_extra_args(false)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   };
   listed("--dir", options->dirs, "A folder that the guest sees, as GUEST or as what it is called here")
       ->type_name("HOST[::GUEST]");
   listed("--env", options->env, "A variable of the guest's environment")->type_name("NAME=VALUE");
   options->entry_option = verb->add_option("--entry", options->entry, "Call this function of the Python file");
-  options->invoke_option = verb->add_option("--invoke", options->invoke, "Call this export with the arguments, and print its results");
+  options->invoke_option =
+      verb->add_option("--invoke", options->invoke, "Call this export with the arguments, and print its results");
   options->engine.add_to(*verb);
   verb->formatter(std::make_shared<UsageFormatter>());
   verb->prefix_command();  // what follows FILE is the guest's, options too

@@ -7,8 +7,10 @@
 namespace krait::tools {
 namespace {
 
-constexpr const char* Footer = R"(FILE is a Python file, or a wasm module in the binary format. It is checked first: where its syntax is wrong the
-place is shown, the exit status is 1, and what was stored before stays. The next invoke sees the new function.
+constexpr const char* Footer =
+    R"(FILE is a Python file, or a wasm module in the binary format. It is checked first: where its syntax is
+wrong the place is shown, the exit status is 1, and what was stored before stays. The next invoke
+sees the new function.
 
 Examples:
   krait upload demo hello examples/hello.py

@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "engine/module.hpp"
+#include "tests/engine/side_table_walk.hpp"
 #include "tests/support/file.hpp"
 
 namespace {
@@ -30,4 +31,7 @@ TEST_CASE("python.wasm decodes and validates") {
   REQUIRE_MESSAGE(module.ok(), module.error().to_string());
   CHECK((*module)->functions.size() > 5000);
   CHECK_FALSE((*module)->exports.empty());
+  for (const krait::engine::Function& function : (*module)->functions) {
+    REQUIRE(krait::test::SideTableWalk(**module, function).allow_unreached().run() == "");
+  }
 }
