@@ -72,7 +72,7 @@ void read_mem_arg_with_memory(Reader& reader, uint32_t flags, Instruction& out);
 
 /// Decodes the instruction at the reader's position. False on an error, which the reader has. Indices and
 /// alignments are not checked.
-inline bool read_instruction(Reader& reader, Instruction& out) {
+[[gnu::always_inline]] inline bool read_instruction(Reader& reader, Instruction& out) {
   out.offset = reader.offset();
   const uint8_t b = reader.byte();
   out.op = PlainOpcodes[b];

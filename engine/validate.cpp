@@ -76,12 +76,16 @@ bool Validator::run() {
     ++function_->instruction_count;
     const OpcodeTraits& traits = traits_of(in_.op);
     if (traits.special) {
-      if (!special()) return false;
+      // More than half of compiled code is locals: not worth a second dispatch.
+      const bool ok = traits.immediates == Immediates::Local ? local() : special();
+      if (!ok) return false;
+      continue;
+    }
+    if (traits.immediates == Immediates::None || traits.immediates == Immediates::I32) {
+      if (!simple(traits)) return false;
       continue;
     }
     switch (traits.immediates) {
-      case Immediates::None:
-      case Immediates::I32:
       case Immediates::I64:
       case Immediates::F32:
       case Immediates::F64:
@@ -189,15 +193,6 @@ bool Validator::memory_or_table() {
 /// The instructions whose types depend on immediates or on the stack.
 bool Validator::special() {
   switch (in_.op) {
-    case Opcode::LocalGet:
-    case Opcode::LocalSet:
-    case Opcode::LocalTee: {
-      if (in_.index >= function_->local_count) return fail_index("local", in_.index, function_->local_count);
-      const ValType type = function_->locals[in_.index];
-      if (in_.op != Opcode::LocalGet && !pop(type)) return false;
-      if (in_.op != Opcode::LocalSet) push(type);
-      return true;
-    }
     case Opcode::GlobalGet:
     case Opcode::GlobalSet: return global();
     case Opcode::TableGet:
@@ -220,6 +215,14 @@ bool Validator::special() {
     case Opcode::Rethrow: return exceptions();
     default: return control();
   }
+}
+
+bool Validator::local() {
+  if (in_.index >= function_->local_count) return fail_index("local", in_.index, function_->local_count);
+  const ValType type = function_->locals[in_.index];
+  if (in_.op != Opcode::LocalGet && !pop(type)) return false;
+  if (in_.op != Opcode::LocalSet) push(type);
+  return true;
 }
 
 bool Validator::global() {

@@ -95,6 +95,7 @@ class Validator {
   bool check_data(uint32_t index);
   bool check_table(uint32_t index);
   bool check_elements(uint32_t index);
+  bool local();
   bool global();
   bool table();
   bool drop();
