@@ -1,4 +1,5 @@
-// What it costs to decode and validate a module: decode-bench MODULE.wasm [ROUNDS]. Prints the best round.
+// What it costs to decode and validate a module: decode-bench MODULE.wasm [ROUNDS]. Prints the best
+// round.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -41,6 +42,8 @@ int main(int argc, char** argv) {
     instructions = 0;
     for (const auto& function : (*module)->functions) instructions += function.instruction_count;
   }
-  std::printf("%.1f ms, %llu instructions, %.1f ns each, %.0f MB/s\n", best * 1e3, static_cast<unsigned long long>(instructions),
-              best * 1e9 / static_cast<double>(std::max<uint64_t>(instructions, 1)), static_cast<double>(bytes.size()) / best / 1e6);
+  std::printf("%.1f ms, %llu instructions, %.1f ns each, %.0f MB/s\n", best * 1e3,
+              static_cast<unsigned long long>(instructions),
+              best * 1e9 / static_cast<double>(std::max<uint64_t>(instructions, 1)),
+              static_cast<double>(bytes.size()) / best / 1e6);
 }
