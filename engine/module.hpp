@@ -7,7 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/result.hpp"
@@ -23,11 +23,15 @@ namespace krait::engine {
 ///
 /// Entries are consumed, in code order, by: br (1), br_if (1), br_table (labels + 1), if (1, to the
 /// instruction behind `else`, or behind `end`), else (1, to behind the `end`), catch and catch_all reached by
-/// fallthrough (1, to behind the `end`), rethrow (1: `keep` = height in slots, from the operand stack's base, of
-/// the caught exception's reference). In functions with uses_v128 also: drop and select and select_t
+/// fallthrough (1, to behind the `end`), rethrow (1: `keep` = the local slot that holds the caught
+/// exception's reference, CatchClause::exception_slot). In functions with uses_v128 also: drop and select and select_t
 /// (1: `keep` = slots of the operand). return, end and block need none. Targets: a loop's label is its
 /// `loop` opcode (so that the poll there runs), any other block's the instruction behind its `end`, the
-/// function's own the final `end`. Unreachable code has no entries and is never run.
+/// function's own the final `end`. Unreachable code has no entries and is never run: it begins behind an
+/// instruction that never falls through (unreachable, br, br_table, return, return_call*, throw, throw_ref, rethrow)
+/// and goes to the `else`, `catch`, `catch_all`, `delegate` or `end` of that block; these have no
+/// entry when they are not reached by fallthrough. What stands behind an `end` or is a branch or handler of a
+/// reachable block counts as reachable, whether or not a branch goes there.
 struct BranchEntry {
   int32_t delta_pc;
   int32_t delta_stp;
@@ -40,15 +44,17 @@ enum class CatchKind : uint8_t { Catch, CatchRef, CatchAll, CatchAllRef };
 
 struct CatchClause {
   CatchKind kind;
-  bool legacy;         ///< legacy catch: a hidden slot with the exception's reference stands below the payload
+  bool legacy;         ///< legacy catch: the exception's reference is kept in `exception_slot`, for rethrow
   uint32_t tag;        ///< tag index, NoIndex for CatchAll*
   uint32_t target_pc;  ///< byte offset in the module to go on at
   uint32_t target_stp; ///< side table index to go on with, from the function's first entry
   uint32_t height;     ///< slots kept on the operand stack below what the clause pushes
+  uint32_t exception_slot; ///< legacy: a slot of the frame behind the locals' (counted in local_slots); else NoIndex
 };
 
 /// A protected region of code: a legacy `try` body or a try_table. Regions of a function are in order
-/// of `begin`; of two that hold a pc, the later one is the inner one.
+/// of `begin`; of two that hold a pc, the later one is the inner one. The pc to look for is that of the
+/// opcode that throws or calls. Unreachable code has no regions.
 struct TryRegion {
   uint32_t begin, end;          ///< byte offsets in the module: [begin, end)
   uint32_t first_catch, catch_count;  ///< into Function::catches
@@ -63,7 +69,7 @@ struct Function {
   uint32_t code_begin = 0;     ///< first instruction (behind the local declarations)
   uint32_t code_end = 0;       ///< one past the final `end`
   uint32_t local_count = 0;    ///< params and declared locals
-  uint32_t local_slots = 0;    ///< slots of all of them; params come first
+  uint32_t local_slots = 0;    ///< slots of all of them, params first, then hidden ones of legacy catches
   uint32_t param_slots = 0;
   uint32_t result_slots = 0;
   uint32_t max_operand_slots = 0;  ///< deepest operand stack
@@ -131,6 +137,14 @@ struct CustomSection {
   uint32_t begin = 0, end = 0;
 };
 
+/// What `Module::compile` accepts beyond WebAssembly 2.0 where that makes a module of 2.0 valid that was
+/// not, or the other way round. Only a test suite of an older version has a reason to turn one off.
+struct Features {
+  bool multi_table = true;      ///< off: at most one table
+  bool multi_memory = true;     ///< off: at most one memory, and memory indices are a zero byte
+  bool global_in_const = true;  ///< global.get of the module's own immutable globals in constant expressions
+};
+
 struct Frozen;
 std::shared_ptr<Frozen> make_frozen();
 
@@ -139,8 +153,8 @@ class Module {
  public:
   /// Decodes and validates `bytes`; takes ownership of them. Errors carry the byte offset and what was
   /// expected there. Time and memory are linear in the size of the input.
-  static Result<std::shared_ptr<const Module>> compile(std::vector<std::byte> bytes);
-  static Result<std::shared_ptr<const Module>> compile(std::span<const std::byte> bytes);
+  static Result<std::shared_ptr<const Module>> compile(std::vector<std::byte> bytes, const Features& features = {});
+  static Result<std::shared_ptr<const Module>> compile(std::span<const std::byte> bytes, const Features& features = {});
 
   [[nodiscard]] std::span<const std::byte> bytes() const { return bytes_; }
   [[nodiscard]] std::span<const BranchEntry> side_table() const { return side_table_; }
@@ -175,12 +189,13 @@ class Module {
   [[nodiscard]] Frozen& frozen() const { return *frozen_; }
 
  private:
-  friend class Decoder;
-  friend class Validator;
+  friend class Decoder;    // fills it
+  friend class Validator;  // appends to side_table_
   std::vector<std::byte> bytes_;
   std::vector<BranchEntry> side_table_;
+  std::vector<uint32_t> exports_by_name_;  // indices into exports
   std::string name_;
-  std::unordered_map<uint32_t, std::string_view> names_;  // into bytes_
+  std::vector<std::pair<uint32_t, std::string_view>> func_names_;  // by function index; into bytes_
   std::shared_ptr<Frozen> frozen_ = make_frozen();
 };
 

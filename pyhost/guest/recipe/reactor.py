@@ -2,20 +2,22 @@
 import shlex
 from pathlib import Path
 
-from . import cpython, native, toolchain
+from . import cpython, image, native, toolchain
 from .libraries import environment
 from .runner import Context, GUEST, Step
 
-UNITS = ("reactor.c", "hostmodule.c")
-HEADERS = ("krait_host.h", "hostmodule.h")
-WARNINGS = ("-Wall", "-Wextra", "-Wconversion", "-Werror", "-Wno-unused-parameter", "-Wno-missing-field-initializers")
+UNITS = ("reactor.c", "boot.c", "hostmodule.c")
+HEADERS = ("krait_host.h", "boot.h", "hostmodule.h")
+WARNINGS = ("-Wall", "-Wextra", "-Wconversion", "-Werror", "-Wno-unused-parameter", "-Wno-missing-field-initializers", "-Wno-sign-conversion", "-Wno-c23-extensions")
 # As CPython's own link: the C stack lies below the data, so that its overflow traps.
 LAYOUT = ("-z", "stack-size=8388608", "-Wl,--stack-first", "-Wl,--initial-memory=20971520")
 
 
 def _build(context: Context, folder: Path) -> None:
     compiler = toolchain.STEP.path / "bin/cc"
-    includes = ("-isystem", native.SOURCE.path / "Include", "-isystem", cpython.STEP.path)
+    context.run("frozen modules", [native.STEP.path / "python", "-E", image.SCRIPT, "freeze", native.SOURCE.path / "Lib", folder],
+                folder)
+    includes = (f"--embed-dir={folder}", "-isystem", native.SOURCE.path / "Include", "-isystem", cpython.STEP.path)
     objects = []
     for unit in UNITS:
         objects.append(folder / f"{unit}.o")
@@ -26,9 +28,9 @@ def _build(context: Context, folder: Path) -> None:
     context.run("link", [compiler, "-mexec-model=reactor", *LAYOUT, *exports, *objects, f"libpython{native.SHORT}.a", *linked,
                          "-o", folder / "python-reactor.wasm"], cpython.STEP.path, environment())
     context.run("strip", ["llvm-strip-19", "--strip-debug", "python-reactor.wasm"], folder)
-    for path in objects:
+    for path in (*objects, *folder.glob("*.bin")):
         path.unlink()
 
 
 STEP = Step("reactor", "reactor", _build,
-            inputs=(Path(__file__).resolve(), *(GUEST / name for name in (*UNITS, *HEADERS))), after=(cpython.STEP,), disk=60)
+            inputs=(Path(__file__).resolve(), image.SCRIPT, *(GUEST / name for name in (*UNITS, *HEADERS))), after=(cpython.STEP,), disk=60)

@@ -9,17 +9,16 @@ import os
 import shutil
 from pathlib import Path
 
-from . import cpython, native, reactor
+from . import cpython, image, native, reactor
 from .runner import Context, GUEST, Step
 
-IMAGE_SCRIPT = Path(__file__).resolve().with_name("image.py")
 PYFAASM = GUEST / "pyfaasm" / "pyfaasm"
 # They need tk, a terminal or pip's wheel.
 LEFT_OUT = ("idlelib", "tkinter", "turtledemo", "ensurepip", "__phello__", "turtle.py", "__pycache__")
 
 
 def _python(context: Context, what: str, *arguments: object, cwd: Path, total: int = 0) -> None:
-    context.run(what, [native.STEP.path / "python", "-E", IMAGE_SCRIPT, *arguments], cwd, count="^Compiling", total=total)
+    context.run(what, [native.STEP.path / "python", "-E", image.SCRIPT, *arguments], cwd, count="^Compiling", total=total)
 
 
 def _stdlib(context: Context, folder: Path) -> None:
@@ -52,7 +51,7 @@ def _runtime(context: Context, folder: Path) -> None:
     _python(context, "image", "pack", tree, folder / "python313.zip", cwd=folder)
 
 
-_INPUTS = (Path(__file__).resolve(), IMAGE_SCRIPT)
+_INPUTS = (Path(__file__).resolve(), image.SCRIPT)
 STDLIB = Step("stdlib", "standard library", _stdlib, inputs=_INPUTS, after=(native.SOURCE, native.STEP, cpython.STEP), disk=150)
 
 

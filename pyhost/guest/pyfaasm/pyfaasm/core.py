@@ -3,8 +3,6 @@
 Local mode keeps input and output in this process: it is how a function's tests run under plain CPython. It is on while its
 environment variable is not empty, so it reaches child processes too.
 """
-from __future__ import annotations
-
 import os
 
 try:

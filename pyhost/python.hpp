@@ -1,0 +1,123 @@
+// CPython in a sandbox: the runtime is loaded once (PythonRuntime), a sandbox of it (PythonInstance) checks sources, runs scripts
+// and calls functions.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pyhost/command.hpp"
+
+namespace krait::pyhost {
+
+/// Where the parts of the runtime lie on this machine, and what runs them.
+struct PythonConfig {
+  std::string reactor;                    ///< CPython as a wasm reactor
+  std::string stdlib;                     ///< the read-only image of the standard library: a zip
+  engine::Compiler* compiler = nullptr;   ///< null: all is interpreted. Not owned
+};
+
+/// The compiled runtime and its library image. Immutable, shared by all instances; any thread.
+class PythonRuntime {
+ public:
+  static Result<std::shared_ptr<const PythonRuntime>> load(const PythonConfig& config);
+  ~PythonRuntime();
+  struct Parts;
+  [[nodiscard]] const Parts& parts() const { return *parts_; }
+
+ private:
+  explicit PythonRuntime(std::unique_ptr<Parts> parts);
+  std::unique_ptr<Parts> parts_;
+};
+
+struct PythonLimits {
+  uint64_t memory_bytes = uint64_t{1} << 30;   ///< linear memory: MemoryError beyond it
+  uint64_t output_bytes = uint64_t{64} << 20;  ///< a call's output
+  uint64_t tmp_bytes = uint64_t{256} << 20;    ///< the sandbox's private files (/tmp and all else not mounted)
+  uint32_t open_files = 1024;
+};
+
+struct PythonOptions {
+  std::vector<std::pair<std::string, std::string>> env;  ///< the guest's whole environment
+  std::vector<HostMount> mounts;
+  Stdio stdio = Stdio::inherit();
+  PythonLimits limits;
+  Waiter* waiter = nullptr;                 ///< null: waits block the thread
+  const std::byte* native_stack_limit = nullptr;  ///< as engine::StoreOptions
+};
+
+/// A syntax error, as Python words it.
+struct Diagnostic {
+  std::string text;  ///< file, line, the line's text, a caret, the message: ready to print, ends in a newline
+};
+
+struct CallTimings {
+  uint64_t start_ns = 0;  ///< from a fresh sandbox to Python's being ready; 0 when it was ready
+  uint64_t run_ns = 0;    ///< the call itself
+};
+
+struct CallResult {
+  int32_t status = 0;              ///< 0 success; the function's own int; SystemExit's; 1 exception; Ended::TrapStatus
+  std::vector<std::byte> output;   ///< what the function set as its output
+  bool exception = false;          ///< ended by an exception: its traceback went to stderr
+  std::optional<engine::Trap> trap;
+  CallTimings timings;
+};
+
+struct CallRequest {
+  std::string user = "local";
+  std::string function;            ///< its name; the module is shown as FUNCTION.py in tracebacks
+  std::string source;              ///< the text of its file
+  std::string entry = "faasm_main";
+  std::span<const std::byte> input;
+};
+
+/// One sandbox: linear memory, files, descriptors, environment. One thread at a time. After a trap or an exit in a
+/// call it is spent: make another.
+class PythonInstance {
+ public:
+  /// Instantiates and starts Python. An error carries what Python or the engine said.
+  static Result<std::unique_ptr<PythonInstance>> create(std::shared_ptr<const PythonRuntime> runtime,
+                                                        PythonOptions options);
+  ~PythonInstance();
+
+  /// Nothing when `source` compiles. `filename` is for the text of the diagnostic.
+  Result<std::optional<Diagnostic>> check(std::string_view source, const std::string& filename);
+
+  /// Runs the script at `path` (a path in the sandbox) as `python3 path args...` does. With `entry`, imports the file and
+  /// calls that function instead. The status is Python's.
+  Result<Ended> run_file(const std::string& path, const std::vector<std::string>& args, const std::string& entry = {});
+
+  /// Calls a function with an input: load() and then invoke(), unless loading failed.
+  Result<CallResult> call(const CallRequest& request);
+  /// Runs the source's module-level code. The result's status is 0 when it is ready to be invoked.
+  Result<CallResult> load(const CallRequest& request);
+  /// Calls `entry` of what was loaded.
+  Result<CallResult> invoke(const CallRequest& request);
+
+  /// Fresh random state, for a sandbox that starts from a snapshot.
+  Result<void> reseed();
+
+  /// False after a trap or an exit.
+  [[nodiscard]] bool usable() const;
+
+ private:
+  struct State;
+  explicit PythonInstance(std::unique_ptr<State> state);
+  CallResult finish(engine::Outcome<int32_t> status, uint64_t begin_ns);
+  std::unique_ptr<State> state_;
+};
+
+/// `krait run FILE.py`: a new sandbox in which the script's folder is mounted read-only, under its own absolute path where that
+/// is free and else under /script, unless a mount covers it already. "-" reads the script from stdin.
+Result<Ended> run_script(std::shared_ptr<const PythonRuntime> runtime, const std::string& host_path,
+                         const std::vector<std::string>& args, const std::string& entry, PythonOptions options);
+
+/// The environment that Python gets when the caller names nothing: PYTHONHOME and the like are the runtime's own affair.
+std::vector<std::pair<std::string, std::string>> default_python_env();
+
+}  // namespace krait::pyhost

@@ -1,0 +1,134 @@
+// Snapshots and resets: the state of an instance as bytes, as the start of others, and put back.
+#include "engine/snapshot.hpp"
+
+#include "tests/engine/guest.hpp"
+
+using namespace krait::engine;
+using krait::test::compiled;
+using krait::test::Guest;
+using krait::test::kind_of;
+
+namespace {
+
+// State of every kind: memory beyond its minimum, a global, a table that was changed, dropped segments.
+constexpr const char* Text = R"((module
+  (memory (export "memory") 1)
+  (table $t 4 funcref)
+  (global $g (export "global") (mut i64) (i64.const 1))
+  (data $d "abc")
+  (elem $e func $one $two)
+  (func $one (result i32) (i32.const 1))
+  (func $two (result i32) (i32.const 2))
+  (func (export "change")
+    (drop (memory.grow (i32.const 2)))
+    (i32.store (i32.const 0x2fffc) (i32.const 12345))
+    (memory.init $d (i32.const 0) (i32.const 0) (i32.const 3))
+    (data.drop $d)
+    (table.init $t $e (i32.const 1) (i32.const 0) (i32.const 2))
+    (elem.drop $e)
+    (global.set $g (i64.const 99)))
+  (func (export "call") (param i32) (result i32) (call_indirect $t (result i32) (local.get 0)))
+  (func (export "load") (param i32) (result i32) (i32.load (local.get 0)))
+  (func (export "store") (param i32 i32) (i32.store (local.get 0) (local.get 1)))
+  (func (export "clear") (table.set $t (i32.const 1) (ref.null func)) (global.set $g (i64.const 0)))
+  (func (export "init again") (memory.init $d (i32.const 0) (i32.const 0) (i32.const 1)))
+  (func (export "pages") (result i32) (memory.size))))";
+
+/// Checks that the instance made last is in the state that "change" left.
+void check_changed(Guest& guest) {
+  CHECK(guest.get<int32_t>("pages") == 3);
+  CHECK(guest.get<int32_t>("load", 0x2fffc) == 12345);
+  CHECK(guest.get<int32_t>("load", 0) == 0x636261);
+  CHECK(guest.get<int32_t>("call", 1) == 1);
+  CHECK(guest.get<int32_t>("call", 2) == 2);
+  CHECK(kind_of(guest.call<int32_t>("call", 3)) == TrapKind::UninitializedElement);
+  CHECK(kind_of(guest.call<void>("init again")) == TrapKind::MemoryOutOfBounds);
+  CHECK(guest.instance->export_global("global")->cell.low == 99);
+}
+
+}  // namespace
+
+TEST_CASE("a snapshot starts instances in other stores, through its bytes too, and puts them back") {
+  Guest first;
+  first.instantiate(Text);
+  REQUIRE(first.call<void>("change").ok());
+  const auto taken = Snapshot::take(*first.instance);
+  REQUIRE(taken.ok());
+  const auto decoded = Snapshot::decode(first.instance->module(), (*taken)->encode());
+  REQUIRE(decoded.ok());
+
+  for (const auto& snapshot : {*taken, *decoded}) {
+    Guest guest;
+    const auto made = guest.linker.instantiate(guest.store, first.instance->module_ptr(), snapshot);
+    REQUIRE(made.ok());
+    guest.instance = *made;
+    check_changed(guest);
+    REQUIRE(guest.call<void>("store", 0x10000, 5).ok());
+    REQUIRE(guest.call<void>("clear").ok());
+    REQUIRE(snapshot->restore(*guest.instance).ok());
+    check_changed(guest);
+    CHECK(guest.get<int32_t>("load", 0x10000) == 0);
+  }
+  check_changed(first);
+}
+
+TEST_CASE("bytes of a snapshot that were cut or changed are refused or give a snapshot, never a crash") {
+  Guest guest;
+  guest.instantiate(Text);
+  REQUIRE(guest.call<void>("change").ok());
+  const auto taken = Snapshot::take(*guest.instance);
+  REQUIRE(taken.ok());
+  const std::vector<std::byte> bytes = (*taken)->encode();
+  const Module& module = guest.instance->module();
+  for (size_t size = 0; size < bytes.size(); size += size < 256 ? 1 : 4093)
+    CHECK_FALSE(Snapshot::decode(module, std::span(bytes).first(size)).ok());
+  int accepted = 0;
+  for (size_t at = 0; at < bytes.size(); at += at < 256 ? 1 : 509) {
+    auto changed = bytes;
+    changed[at] ^= std::byte{0xff};
+    accepted += Snapshot::decode(module, changed).ok();
+  }
+  MESSAGE(accepted << " changed snapshots were taken");
+}
+
+TEST_CASE("a snapshot refuses state that refers to what is outside") {
+  Guest guest;
+  guest.instantiate(R"((module (global $g (export "g") (mut externref) (ref.null extern))
+    (func (export "set") (param externref) (global.set $g (local.get 0)))))");
+  CHECK(Snapshot::take(*guest.instance).ok());
+  REQUIRE(guest.call<void>("set", ExternRef::of(1)).ok());
+  const auto taken = Snapshot::take(*guest.instance);
+  REQUIRE_FALSE(taken.ok());
+  CHECK_FALSE(taken.error().message.empty());
+}
+
+TEST_CASE("a memory's reset puts contents and size back, and counts the pages it touched") {
+  Guest guest;
+  guest.instantiate(R"((module (memory (export "memory") 2) (data (i32.const 4096) "image")
+    (func (export "dirty")
+      (i32.store (i32.const 4096) (i32.const 0))
+      (i32.store (i32.const 65536) (i32.const 1))
+      (drop (memory.grow (i32.const 3)))
+      (i32.store (i32.const 0x30000) (i32.const 1)))
+    (func (export "load") (param i32) (result i32) (i32.load (local.get 0)))
+    (func (export "grow") (result i32) (memory.grow (i32.const 2)))))");
+  Memory& memory = *guest.instance->export_memory("memory");
+  const auto taken = Snapshot::take(*guest.instance);
+  REQUIRE(taken.ok());
+  Guest copy;
+  const auto made = copy.linker.instantiate(copy.store, guest.instance->module_ptr(), *taken);
+  REQUIRE(made.ok());
+  copy.instance = *made;
+  for (int round = 0; round < 3; ++round) {
+    REQUIRE(copy.call<void>("dirty").ok());
+    REQUIRE((*taken)->restore(*copy.instance).ok());
+    CHECK(copy.instance->memory(0).pages() == 2);
+    CHECK(copy.get<int32_t>("load", 4096) == 0x67616d69);
+    CHECK(copy.get<int32_t>("load", 65536) == 0);
+    CHECK(kind_of(copy.call<int32_t>("load", 0x30000)) == TrapKind::MemoryOutOfBounds);
+    CHECK(copy.get<int32_t>("grow") == 2);
+    CHECK(copy.get<int32_t>("load", 0x30000) == 0);
+    REQUIRE((*taken)->restore(*copy.instance).ok());
+  }
+  CHECK(memory.pages() == 2);
+}

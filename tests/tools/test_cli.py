@@ -1,0 +1,176 @@
+"""The krait command without a Python runtime: usage, the store's verbs, wasm modules."""
+import os
+import unittest
+
+from support import KraitTest, need_programs
+
+CAT = """(module
+  (import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "args_sizes_get" (func $args (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+  (memory (export "memory") 1)
+  ;; Copies stdin to stdout; its status is the number of arguments, its own name included.
+  (func (export "_start")
+    (loop $more
+      (i32.store (i32.const 0) (i32.const 64))
+      (i32.store (i32.const 4) (i32.const 4096))
+      (drop (call $read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 8)))
+      (if (i32.load (i32.const 8)) (then
+        (i32.store (i32.const 4) (i32.load (i32.const 8)))
+        (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 12)))
+        (br $more))))
+    (drop (call $args (i32.const 16) (i32.const 20)))
+    (call $exit (i32.load (i32.const 16)))))"""
+
+NUMBERS = """(module
+  (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1)))
+  (func (export "pair") (result i64 f64) (i64.const -1) (f64.const 0.5))
+  (func $inner (unreachable))
+  (func (export "outer") (call $inner)))"""
+
+
+class Usage(KraitTest):
+    def test_help(self):
+        text = self.ok("--help").stdout.decode()
+        for verb in ("upload", "invoke", "run", "paths", "list", "remove", "version"):
+            self.assertIn(verb, text)
+            help_of_verb = self.ok(verb, "--help").stdout.decode()
+            self.assertIn(f"krait {verb}", help_of_verb)
+            self.assertIn("Example", help_of_verb)
+
+    def test_version(self):
+        self.assertRegex(self.ok("version").stdout.decode(), r"^krait \d+\.\d+\.\d+ \(engines: .*interp.*\)\n$")
+        self.assertRegex(self.ok("--version").stdout.decode(), r"^krait \d+\.\d+\.\d+\n$")
+
+    def test_wrong_usage_is_one_line_and_status_2(self):
+        self.fails(2, "no verb 'fly'", "fly")
+        self.fails(2, "--loud", "--loud")
+        self.fails(2, "FILE", "upload", "demo", "hello")
+        self.fails(2, "FUNC", "invoke", "demo")
+        self.fails(2, "'x'", "invoke", "demo", "hello", "x")
+        self.fails(2, "--input", "invoke", "demo", "hello", "-", "--input", "x")
+        self.fails(2, "FILE", "run")
+        self.fails(2, "--loud", "run", "--loud", "x.py")
+        self.fails(2, "NAME=VALUE", "run", "--env", "X", "x.py")
+        self.fails(2, "warp", "run", "--engine", "warp", "x.py")
+        self.assertEqual(self.krait().returncode, 2)
+
+    def test_bad_names(self):
+        self.file("f.py", "pass")
+        for user, function, wrong in (("..", "f", "user name '..'"), ("u", "../f", "function name '../f'"),
+                                      ("u", "", "function name is empty"), ("a b", "f", "user name 'a b'"),
+                                      ("u", "x" * 201, "201 bytes"), ("u", "a\nb", "'a?b'")):
+            self.fails(2, wrong, "upload", user, function, "f.py")
+            self.fails(2, wrong, "invoke", user, function)
+            self.fails(2, wrong, "remove", user, function)
+        self.assertFalse(self.home.exists())
+
+    def test_files_that_cannot_be_read(self):
+        for words in (("upload", "demo", "f"), ("run",)):
+            self.fails(1, "none.py: No such file", *words, "none.py")
+            self.fails(1, "Is a directory", *words, self.folder)
+        self.assertFalse(self.home.exists())
+
+    @unittest.skipIf(os.geteuid() == 0, "root reads everything")
+    def test_file_without_permission(self):
+        self.file("secret.py", "pass").chmod(0)
+        self.fails(1, "Permission denied", "run", "secret.py")
+
+    def test_an_option_for_the_other_kind_of_file(self):
+        self.file("f.py", "pass")
+        self.file("m.wasm", b"\0asm\1\0\0\0")
+        self.fails(2, "--invoke is for wasm", "run", "--invoke", "f", "f.py")
+        self.fails(2, "--entry is for Python", "run", "--entry", "f", "m.wasm")
+
+
+class Runtime(KraitTest):
+    def test_a_missing_runtime_is_one_line_that_says_what_to_run(self):
+        self.file("f.py", "pass")
+        nowhere = {"KRAIT_RUNTIME": str(self.folder / "nowhere")}
+        self.fails(1, "run tools/quickstart or pyhost/guest/build", "run", "f.py", env=nowhere)
+        self.fails(1, "run tools/quickstart or pyhost/guest/build", "upload", "demo", "f", "f.py", env=nowhere)
+        self.assertFalse(self.home.exists())
+        self.fails(1, "run tools/quickstart", "paths", "stdlib", env=nowhere)
+
+    def test_paths(self):
+        self.assertEqual(self.ok("paths", "store").stdout.decode(), f"{self.home}\n")
+        self.assertEqual(self.ok("paths", "cache", env={"XDG_CACHE_HOME": "/c"}).stdout, b"/c/krait\n")
+        self.fails(2, "'else'", "paths", "else")
+        runtime = self.folder / "runtime"
+        for name in ("python.wasm", "python-reactor.wasm", "python313.zip", "stdlib/python3.13/os.py"):
+            self.file(f"runtime/{name}", b"")
+        lines = self.ok("paths", env={"KRAIT_RUNTIME": str(runtime)}).stdout.decode().splitlines()
+        found = dict(line.split(" ", 1) for line in lines)
+        self.assertEqual(found["store"], str(self.home))
+        self.assertEqual(found["python.wasm"], str(runtime / "python.wasm"))
+        self.assertEqual(found["reactor"], str(runtime / "python-reactor.wasm"))
+        self.assertEqual(found["stdlib"], str(runtime / "stdlib"))
+
+
+class Wasm(KraitTest):
+    def test_a_command(self):
+        module = self.module("cat", CAT)
+        data = os.urandom(100_000)
+        result = self.krait("run", module, "--env", "x", stdin=data)
+        self.assertEqual(result.returncode, 3, result.stderr)
+        self.assertEqual(result.stdout, data)
+
+    def test_upload_invoke_list_remove(self):
+        module = self.module("cat", CAT)
+        self.assertIn(b"uploaded demo/cat: wasm", self.ok("upload", "demo", "cat", module).stdout)
+        for data in (b"", os.urandom(100_000)):
+            result = self.krait("invoke", "demo", "cat", "-", stdin=data)
+            self.assertEqual((result.returncode, result.stderr), (1, ""))
+            self.assertEqual(result.stdout, data)
+        self.assertEqual(self.krait("invoke", "demo", "cat", "--input", "--x").stdout, b"--x")
+        self.assertEqual(self.krait("invoke", "demo", "cat", "--input-file", module).stdout, module.read_bytes())
+        self.assertRegex(self.ok("list").stdout.decode(), rf"^demo/cat +wasm +{module.stat().st_size} +20\S+Z\n$")
+        self.assertEqual(self.ok("list", "other").stdout, b"")
+        self.ok("remove", "demo", "cat")
+        self.fails(1, "no function demo/cat", "remove", "demo", "cat")
+        self.fails(1, "no function demo/cat", "invoke", "demo", "cat")
+        self.assertEqual(self.ok("list").stdout, b"")
+
+    def test_exports(self):
+        module = self.module("numbers", NUMBERS)
+        self.assertEqual(self.ok("run", "--invoke", "add", module, "40", "2").stdout, b"42\n")
+        self.assertEqual(self.ok("run", "--invoke", "add", module, "-1", "0x10").stdout, b"15\n")
+        self.assertEqual(self.ok("run", "--invoke", "pair", module).stdout, b"-1\n0.5\n")
+        self.fails(1, "minus", "run", "--invoke", "minus", module)
+        self.fails(1, "add", "run", "--invoke", "add", module, "1")
+        self.fails(1, "twelve", "run", "--invoke", "add", module, "1", "twelve")
+
+    def test_a_trap_shows_its_backtrace(self):
+        result = self.krait("run", "--invoke", "outer", self.module("numbers", NUMBERS))
+        self.assertEqual(result.returncode, 134)
+        self.assertIn("unreachable", result.stderr)
+        self.assertIn("outer", result.stderr)
+
+    def test_a_bad_module_is_not_stored(self):
+        self.file("bad.wasm", b"\0asm\1\0\0\0\x01\xff")
+        result = self.fails(1, "bad.wasm: at byte 0x", "upload", "demo", "bad", "bad.wasm")
+        self.assertFalse(self.home.exists())
+        self.fails(1, "bad.wasm: at byte 0x", "run", "bad.wasm")
+        self.file("text.wasm", "(module)")
+        self.fails(1, "text.wasm", "run", "text.wasm")
+
+    def test_a_damaged_blob_is_reported_and_not_run(self):
+        self.ok("upload", "demo", "cat", self.module("cat", CAT))
+        blob = next(path for path in (self.home / "blobs").rglob("*") if path.is_file() and len(path.name) == 62)
+        contents = bytearray(blob.read_bytes())
+        contents[-1] ^= 1
+        blob.write_bytes(contents)
+        self.fails(1, "damaged", "invoke", "demo", "cat")
+        self.ok("upload", "demo", "cat", self.folder / "cat.wasm")
+        self.assertEqual(self.krait("invoke", "demo", "cat", "--input", "x").stdout, b"x")
+
+    def test_an_engine_that_is_not_built_in(self):
+        if "jit" in self.ok("version").stdout.decode():
+            self.skipTest("the JIT is built in")
+        self.fails(1, "--engine jit", "run", "--engine", "jit", "--invoke", "add", self.module("numbers", NUMBERS), "1", "2")
+
+
+if __name__ == "__main__":
+    need_programs("wat2wasm")
+    unittest.main()

@@ -1,0 +1,118 @@
+#include "tools/cli.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+namespace krait::tools {
+namespace fs = std::filesystem;
+
+int fail(const std::string& message, int status) {
+  std::fprintf(stderr, "krait: %s\n", message.c_str());
+  return status;
+}
+
+Result<store::Bytes> read_input(const std::string& path) {
+  const bool standard = path == "-";
+  const store::Fd file(standard ? ::dup(STDIN_FILENO) : ::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const auto failed = [&] {
+    return Error{"cannot read " + (standard ? "standard input" : path) + ": " + std::strerror(errno)};
+  };
+  if (!file) return failed();
+  store::Bytes bytes;
+  size_t have = 0;
+  while (true) {
+    if (bytes.size() - have < 65536) bytes.resize(std::max(2 * bytes.size(), size_t{1} << 17));
+    const ssize_t n = ::read(file.get(), bytes.data() + have, bytes.size() - have);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return failed();  // EISDIR for a folder
+    if (n == 0) break;
+    have += static_cast<size_t>(n);
+  }
+  bytes.resize(have);
+  return bytes;
+}
+
+Result<void> write_output(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::write(STDOUT_FILENO, bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return Error{std::string("cannot write the output: ") + std::strerror(errno)};
+    bytes = bytes.subspan(static_cast<size_t>(n));
+  }
+  return {};
+}
+
+bool is_wasm(std::span<const std::byte> contents) {
+  return contents.size() >= 4 && std::memcmp(contents.data(), "\0asm", 4) == 0;
+}
+
+int exit_status(int status) {
+  const int low = status & 0xff;
+  return low == 0 && status != 0 ? Failed : low;
+}
+
+int report(const pyhost::Ended& ended) {
+  if (ended.trap) std::fprintf(stderr, "krait: trap: %s\n", ended.trap->to_string().c_str());
+  return exit_status(ended.status);
+}
+
+Result<fs::path> cache_folder() {
+  // The XDG specification: a relative path is to be ignored.
+  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache && *cache == '/') return fs::path(cache) / "krait";
+  if (const char* home = std::getenv("HOME"); home && *home) return fs::path(home) / ".cache" / "krait";
+  return Error{"no place for the cache: set XDG_CACHE_HOME to a folder"};
+}
+
+Result<RuntimePaths> find_runtime() {
+  fs::path folder;
+  if (const char* given = std::getenv("KRAIT_RUNTIME"); given && *given) {
+    folder = given;
+  } else {
+    const auto cache = cache_folder();
+    if (!cache) return cache.error();
+    folder = *cache / "current";
+  }
+  std::error_code error;
+  const fs::path real = fs::canonical(folder, error);
+  const RuntimePaths paths{real / "python.wasm", real / "python-reactor.wasm", real / "stdlib", real / "python313.zip"};
+  for (const fs::path& part : {paths.python_wasm, paths.reactor, paths.stdlib, paths.image})
+    if (error || !fs::exists(part, error))
+      return Error{"no Python runtime in " + folder.string() + ": run tools/quickstart or pyhost/guest/build"};
+  return paths;
+}
+
+std::vector<std::string> engine_names() { return {"interp"}; }
+
+void EngineOption::add_to(CLI::App& verb) {
+  name_ = engine_names().front();
+  verb.add_option("--engine", name_, "How wasm runs")->check(CLI::IsMember({"interp", "jit"}))->capture_default_str();
+}
+
+Result<engine::Compiler*> EngineOption::compiler() const {
+  for (const std::string& built : engine_names())
+    if (name_ == built) return static_cast<engine::Compiler*>(nullptr);
+  return Error{"--engine " + name_ + ": this krait is built without it"};
+}
+
+Result<std::shared_ptr<const pyhost::PythonRuntime>> load_python(const EngineOption& option) {
+  const auto compiler = option.compiler();
+  if (!compiler) return compiler.error();
+  const auto paths = find_runtime();
+  if (!paths) return paths.error();
+  return pyhost::PythonRuntime::load({paths->reactor.string(), paths->image.string(), *compiler});
+}
+
+Result<store::FunctionStore> open_functions() {
+  const auto home = store::default_home();
+  if (!home) return home.error();
+  return store::FunctionStore(*home);
+}
+
+}  // namespace krait::tools

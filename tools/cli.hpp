@@ -1,0 +1,74 @@
+// What the verbs of the `krait` command share: how they register, how they fail, and where they find the runtime and
+// the store.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "engine/compiler.hpp"
+#include "pyhost/python.hpp"
+#include "store/function_store.hpp"
+
+namespace krait::tools {
+
+constexpr int Success = 0, Failed = 1, UsageError = 2;
+
+/// Each adds its verb to `app`; when the verb is run, its exit status goes to `status`.
+void add_upload(CLI::App& app, int& status);
+void add_invoke(CLI::App& app, int& status);
+void add_run(CLI::App& app, int& status);
+void add_paths(CLI::App& app, int& status);
+void add_list(CLI::App& app, int& status);
+void add_remove(CLI::App& app, int& status);
+void add_version(CLI::App& app, int& status);
+
+/// Prints "krait: MESSAGE" to stderr and returns `status`, for `return fail(...)`.
+int fail(const std::string& message, int status = Failed);
+
+/// The whole file; an error in one line for what is missing, unreadable or a folder. "-" is standard input.
+Result<store::Bytes> read_input(const std::string& path);
+/// All of `bytes` to descriptor 1.
+Result<void> write_output(std::span<const std::byte> bytes);
+bool is_wasm(std::span<const std::byte> contents);
+
+/// A status as a process can leave it: the low 8 bits, but never 0 for a status that was not 0.
+int exit_status(int status);
+/// The status of a guest that ended; a trap and its backtrace go to stderr.
+int report(const pyhost::Ended& ended);
+
+/// Where the parts of the Python runtime lie: $KRAIT_RUNTIME, else the runtime that pyhost/guest/build made last.
+struct RuntimePaths {
+  std::filesystem::path python_wasm;  ///< CPython as a plain WASI command
+  std::filesystem::path reactor;      ///< CPython as krait runs it
+  std::filesystem::path stdlib;       ///< the folder that holds python3.13/
+  std::filesystem::path image;        ///< the standard library as one read-only file
+};
+/// $XDG_CACHE_HOME/krait, else ~/.cache/krait.
+Result<std::filesystem::path> cache_folder();
+/// An error, saying what to run, where the runtime is not built.
+Result<RuntimePaths> find_runtime();
+
+/// The option --engine of the verbs that run wasm.
+class EngineOption {
+ public:
+  void add_to(CLI::App& verb);
+  /// Null for the interpreter; an error where the engine is not built in. Lives as long as the process.
+  [[nodiscard]] Result<engine::Compiler*> compiler() const;
+
+ private:
+  std::string name_;
+};
+/// The engines of this build, the default first: "interp".
+std::vector<std::string> engine_names();
+
+/// Loads the Python runtime, to be run by the engine that `option` names.
+Result<std::shared_ptr<const pyhost::PythonRuntime>> load_python(const EngineOption& option);
+
+/// The functions of this user's store ($KRAIT_HOME).
+Result<store::FunctionStore> open_functions();
+
+}  // namespace krait::tools

@@ -1,0 +1,3 @@
+import sys
+
+print(f"Python {sys.version} on {sys.platform}")
