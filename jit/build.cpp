@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "engine/instruction.hpp"
+#include "engine/trap.hpp"
 #include "jit/build_ops.hpp"
 #include "jit/convention.hpp"
 

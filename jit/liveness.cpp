@@ -175,7 +175,7 @@ void LivenessPass::build_ranges() {
   for (auto& ranges : out_.ranges) std::reverse(ranges.begin(), ranges.end());
   for (auto& uses : out_.uses) {
     std::reverse(uses.begin(), uses.end());
-    std::stable_sort(uses.begin(), uses.end(), [](const Use& a, const Use& b) { return a.pos < b.pos; });
+    std::sort(uses.begin(), uses.end(), [](const Use& a, const Use& b) { return a.pos < b.pos; });
   }
 }
 

@@ -109,7 +109,7 @@ void Allocator::merge_bundles() {
         const Operand& o = f_.pool[f_.phis[p].first + k];
         if (o.is_vreg()) pairs.push_back({f_.blocks[block.preds[k]].freq, f_.phis[p].def.vreg, o.vreg});
       }
-  std::stable_sort(pairs.begin(), pairs.end(), [](const Pair& a, const Pair& b) { return a.freq > b.freq; });
+  std::sort(pairs.begin(), pairs.end(), [](const Pair& a, const Pair& b) { return a.freq > b.freq; });
   for (const Pair& p : pairs) merge(p.x, p.y);
   for (Inst& inst : f_.insts)
     if (inst.def.is_vreg() && inst.a.is_vreg() && inst.op != Op::Select && inst.form != Form::Lea) merge(inst.def.vreg, inst.a.vreg);

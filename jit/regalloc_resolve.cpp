@@ -62,10 +62,10 @@ void Allocator::assign_slots() {
       if (fits(slots[slot], set.ranges) && (step == 1 || fits(slots[slot + 1], set.ranges))) break;
     }
     for (size_t s = slot; s < slot + step; ++s) {
-      const auto middle = static_cast<ptrdiff_t>(slots[s].size());
-      slots[s].insert(slots[s].end(), set.ranges.begin(), set.ranges.end());
-      std::inplace_merge(slots[s].begin(), slots[s].begin() + middle, slots[s].end(),
-                         [](Range a, Range b) { return a.from < b.from; });
+      std::vector<Range> joined(slots[s].size() + set.ranges.size());
+      std::merge(slots[s].begin(), slots[s].end(), set.ranges.begin(), set.ranges.end(), joined.begin(),
+                 [](Range a, Range b) { return a.from < b.from; });
+      slots[s] = std::move(joined);
     }
     slot_of_[id] = {Loc::Slot, static_cast<uint32_t>(slot)};
   }
@@ -173,7 +173,7 @@ Allocation Allocator::resolve() {
   inner_moves();
   edge_moves();
   place_stores();
-  std::stable_sort(out_.moves.begin(), out_.moves.end(), [](const PlacedMove& a, const PlacedMove& b) {
+  std::sort(out_.moves.begin(), out_.moves.end(), [](const PlacedMove& a, const PlacedMove& b) {
     return a.pos != b.pos ? a.pos < b.pos : a.phase < b.phase;
   });
   return std::move(out_);

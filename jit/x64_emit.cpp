@@ -244,7 +244,7 @@ void Emitter::finish() {
     call_builtin(Builtin::Poll, p.wasm_pc);
     a_.jmp(p.back);
   }
-  std::stable_sort(constants_.begin(), constants_.end(), [](const Constant& x, const Constant& y) { return x.bytes > y.bytes; });
+  std::sort(constants_.begin(), constants_.end(), [](const Constant& x, const Constant& y) { return x.bytes > y.bytes; });
   if (!constants_.empty() || !jump_tables_.empty()) a_.align(asmjit::AlignMode::kZero, 16);
   for (const Constant& c : constants_) {
     if (c.bytes == 8) a_.align(asmjit::AlignMode::kZero, 8);
@@ -281,7 +281,7 @@ bool Emitter::run(std::string* listing) {
   out_.bytes.resize(code_.codeSize());
   if (code_.relocateToBase(0) != asmjit::kErrorOk) return false;
   code_.copyFlattenedData(out_.bytes.data(), out_.bytes.size(), asmjit::CopySectionFlags::kPadTargetBuffer);
-  std::stable_sort(out_.sites.begin(), out_.sites.end(), [](const Site& x, const Site& y) { return x.offset < y.offset; });
+  std::sort(out_.sites.begin(), out_.sites.end(), [](const Site& x, const Site& y) { return x.offset < y.offset; });
   if (listing) *listing = std::string(logger_.data(), logger_.dataSize());
   return true;
 }

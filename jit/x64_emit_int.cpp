@@ -405,7 +405,7 @@ void Emitter::emit_select(const Inst& inst) {
   const bool float_condition = is_float(inst.type) && inst.form == Form::Compare;
   if (!is_float(type) && !float_condition) {
     move_in(d, inst.b, type, true);
-    const Id id = x86::Inst::cmovccFromCond(cc(inst.cond));
+    const auto id = static_cast<Id>(x86::Inst::cmovccFromCond(cc(inst.cond)));
     if (inst.a.is_vreg() && !inst.a.loc.is_reg()) a_.emit(id, gp(type, d), memory(inst.a.loc, type == Type::I32 ? 4 : 8));
     else a_.emit(id, gp(type, d), gp(type, in_register(inst.a, type)));
     return;

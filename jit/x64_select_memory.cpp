@@ -293,7 +293,6 @@ void Selector::select_call(NodeId id) {
 }
 
 void Selector::select_builtin(NodeId id) {
-  const Node& n = f_[id];
   std::vector<Operand> operands;
   const auto args = f_.args(id);
   for (size_t i = 0; i < args.size(); ++i) {
