@@ -17,7 +17,7 @@ uint64_t Selector::upper_bound(NodeId id, int depth) const {
     const auto kind = static_cast<MemKind>(n.aux);
     return kind == MemKind::I8U ? 0xff : kind == MemKind::I16U ? 0xffff : Any;
   }
-  if (depth == 0 || n.count != 2) return Any;
+  if (depth == 0 || n.count != 2 || f_.in_list(n)) return Any;
   const uint64_t b = upper_bound(n.args[1], depth - 1);
   const bool b_const = f_.is_const(n.args[1]);
   switch (n.op) {
