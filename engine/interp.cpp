@@ -22,8 +22,9 @@ constexpr uint8_t ExitCode[] = {ExitOpcode};
 static KRAIT_HANDLER Next throw_pending(PARAMS) {  // tos: the exception
   Run& run = *frame->run;
   run.leave(frame, pc, sp);
-  if (throw_exception(run, reinterpret_cast<Exception*>(tos))) JUMP(resume);
-  FINISH(false);
+  if (!throw_exception(run, reinterpret_cast<Exception*>(tos))) FINISH(false);
+  frame = run.innermost();
+  JUMP(resume);
 }
 
 COLD_INSTRUCTION(Throw) {
@@ -58,13 +59,14 @@ KRAIT_HANDLER Next trap(PARAMS) {
 }
 
 KRAIT_HANDLER Next unwind(PARAMS) {
-  if (catch_from_callee(*frame->run)) JUMP(resume);
-  FINISH(false);
+  Run& run = *frame->run;
+  if (!catch_from_callee(run)) FINISH(false);
+  frame = run.innermost();
+  JUMP(resume);
 }
 
 KRAIT_HANDLER Next resume(PARAMS) {
   Run& run = *frame->run;
-  frame = run.innermost();
   locals = frame->locals;
   sp = run.sp;
   pc = frame->pc;

@@ -150,7 +150,9 @@ extern const PrefixTable<AtomicCount> AtomicHandlers;
 
 KRAIT_HANDLER Next trap(PARAMS);      ///< tos: the TrapKind
 KRAIT_HANDLER Next unwind(PARAMS);    ///< goes on where `run` says, or leaves the activation
-KRAIT_HANDLER Next resume(PARAMS);    ///< loads all registers from frame, and sp from `run`
+/// Loads all registers from `frame`, which is run.innermost(), and sp from `run`. (The frame that threw may by now lie
+/// under the payload.)
+KRAIT_HANDLER Next resume(PARAMS);
 
 /// An activation of the interpreter.
 struct Run : Activation {
