@@ -101,12 +101,10 @@ Result<engine::Compiler*> EngineOption::compiler() const {
   return Error{"--engine " + name_ + ": this krait is built without it"};
 }
 
-Result<std::shared_ptr<const pyhost::PythonRuntime>> load_python(const EngineOption& option) {
-  const auto compiler = option.compiler();
-  if (!compiler) return compiler.error();
+Result<std::shared_ptr<const pyhost::PythonRuntime>> load_python(engine::Compiler* compiler) {
   const auto paths = find_runtime();
   if (!paths) return paths.error();
-  return pyhost::PythonRuntime::load({paths->reactor.string(), paths->image.string(), *compiler});
+  return pyhost::PythonRuntime::load({paths->reactor.string(), paths->image.string(), compiler});
 }
 
 Result<store::FunctionStore> open_functions() {

@@ -65,8 +65,8 @@ class EngineOption {
 /// The engines of this build, the default first: "interp".
 std::vector<std::string> engine_names();
 
-/// Loads the Python runtime, to be run by the engine that `option` names.
-Result<std::shared_ptr<const pyhost::PythonRuntime>> load_python(const EngineOption& option);
+/// Loads the Python runtime. `compiler` is null for the interpreter.
+Result<std::shared_ptr<const pyhost::PythonRuntime>> load_python(engine::Compiler* compiler);
 
 /// The functions of this user's store ($KRAIT_HOME).
 Result<store::FunctionStore> open_functions();
