@@ -1,7 +1,6 @@
 // Short forms for tests on files and directories.
 #pragma once
 
-#define DOCTEST_CONFIG_TREAT_CHAR_STAR_AS_STRING
 #include <doctest/doctest.h>
 
 #include <memory>

@@ -16,7 +16,7 @@ using namespace krait::test;
 namespace {
 
 struct Kind {
-  const char* name;
+  std::string name;
   std::shared_ptr<Directory> root;
   std::shared_ptr<void> keep;
 };
@@ -219,21 +219,21 @@ TEST_CASE("no path leads out of a directory") {
     make_file(*jail, "f");
     REQUIRE(jail->symlink("../secret", "out").ok());
     REQUIRE(jail->symlink("../..", "in/up").ok());
-    for (const char* path : {"..", "../secret", "in/../../secret", "out", "in/up", "in/up/secret", "/", "/etc/passwd", "in/../.."}) {
+    for (const std::string path : {"..", "../secret", "in/../../secret", "out", "in/up", "in/up/secret", "/", "/etc/passwd", "in/../.."}) {
       CAPTURE(path);
       CHECK(error_of(jail->open(path, OpenHow{})) == Errno::NotCapable);
       CHECK(error_of(jail->open(path, OpenHow{.write = true, .create = true})) == Errno::NotCapable);
       CHECK(error_of(jail->stat_at(path, true)) == Errno::NotCapable);
       CHECK(error_of(jail->set_times_at(path, true, FileTimes{1, 1})) == Errno::NotCapable);
     }
-    for (const char* path : {"../new", "in/up/new", "/new", "in/../../new"}) {
+    for (const std::string path : {"../new", "in/up/new", "/new", "in/../../new"}) {
       CAPTURE(path);
       CHECK(error_of(jail->make_directory(path)) == Errno::NotCapable);
       CHECK(error_of(jail->symlink("x", path)) == Errno::NotCapable);
       CHECK(error_of(jail->rename("f", *jail, path)) == Errno::NotCapable);
       CHECK(error_of(jail->link("f", false, *jail, path)) == Errno::NotCapable);
     }
-    for (const char* path : {"../secret", "in/up/secret"}) {
+    for (const std::string path : {"../secret", "in/up/secret"}) {
       CHECK(error_of(jail->unlink(path)) == Errno::NotCapable);
       CHECK(error_of(jail->remove_directory(path)) == Errno::NotCapable);
       CHECK(error_of(jail->rename(path, *jail, "mine")) == Errno::NotCapable);
