@@ -336,6 +336,13 @@ Result<Ended> PythonInstance::run_file(const std::string& path, const std::vecto
   s.sandbox.entry = entry;
   auto status = s.enter(s.run, arguments.address(), arguments.size(), function.address(), function.size());
   s.usable = false;
+  // What an entry set as its output would be lost otherwise.
+  for (size_t done = 0; s.stdio.out && done < s.sandbox.output.size();) {
+    const iovec rest{s.sandbox.output.data() + done, s.sandbox.output.size() - done};
+    const auto written = s.stdio.out->write({&rest, 1});
+    if (!written || *written == 0) return Error{"cannot write the output"};
+    done += *written;
+  }
   if (!status) return ended_by(std::move(status.error()));
   return Ended{*status, std::nullopt};
 }

@@ -89,7 +89,7 @@ class PythonInstance {
   Result<std::optional<Diagnostic>> check(std::string_view source, const std::string& filename);
 
   /// Runs the script at `path` (a path in the sandbox) as `python3 path args...` does. With `entry`, imports the file and
-  /// calls that function instead. The status is Python's.
+  /// calls that function instead. An output that it sets goes to stdout at the end. The status is Python's.
   Result<Ended> run_file(const std::string& path, const std::vector<std::string>& args, const std::string& entry = {});
 
   /// Calls a function with an input: load() and then invoke(), unless loading failed.

@@ -10,7 +10,7 @@ import tempfile
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-KRAIT = os.environ.get("KRAIT", str(ROOT / "build" / "tools" / "krait"))
+KRAIT = os.path.abspath(os.environ.get("KRAIT", ROOT / "build" / "tools" / "krait"))
 SKIPPED = 77
 
 

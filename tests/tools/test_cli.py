@@ -168,7 +168,7 @@ class Wasm(KraitTest):
     def test_an_engine_that_is_not_built_in(self):
         if "jit" in self.ok("version").stdout.decode():
             self.skipTest("the JIT is built in")
-        self.fails(1, "--engine jit", "run", "--engine", "jit", "--invoke", "add", self.module("numbers", NUMBERS), "1", "2")
+        self.fails(2, "--engine jit", "run", "--engine", "jit", "--invoke", "add", self.module("numbers", NUMBERS), "1", "2")
 
 
 if __name__ == "__main__":
