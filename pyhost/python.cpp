@@ -323,6 +323,11 @@ Result<void> PythonInstance::State::renew() {
 PythonInstance::PythonInstance(std::unique_ptr<State> state) : state_(std::move(state)) {}
 PythonInstance::~PythonInstance() = default;
 bool PythonInstance::usable() const { return state_->usable; }
+engine::Store& PythonInstance::store() { return *state_->store; }
+void PythonInstance::set_stdio(const Stdio& stdio) {
+  state_->stdio = stdio;
+  state_->wasi->set_stdio(stdio);
+}
 
 Result<std::unique_ptr<PythonInstance>> PythonInstance::create(std::shared_ptr<const PythonRuntime> runtime, PythonOptions options,
                                                                std::shared_ptr<const PythonSnapshot> snapshot) {

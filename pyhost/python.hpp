@@ -123,6 +123,10 @@ class PythonInstance {
 
   /// False after a trap or an exit.
   [[nodiscard]] bool usable() const;
+  /// Where its prints go from now on.
+  void set_stdio(const Stdio& stdio);
+  /// For deadlines and slices: Store::interrupt, on_yield, on_interrupt.
+  [[nodiscard]] engine::Store& store();
 
  private:
   struct State;
