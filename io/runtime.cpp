@@ -91,7 +91,7 @@ Result<void> Runtime::shutdown(std::chrono::nanoseconds drain, std::chrono::nano
     if (ended.is_never()) {
       answer.wait();
     } else if (answer.wait_until(std::chrono::steady_clock::time_point(std::chrono::nanoseconds(ended.ns()) +
-                                                                       std::chrono::milliseconds(200))) !=
+                                                                       std::chrono::milliseconds(500))) !=
                std::future_status::ready) {
       ++hung;
     }

@@ -102,7 +102,10 @@ std::vector<std::string> engine_names() {
 
 void EngineOption::add_to(CLI::App& verb) {
   name_ = engine_names().front();
-  verb.add_option("--engine", name_, "How wasm runs")->check(CLI::IsMember({"interp", "jit"}))->capture_default_str();
+  verb.add_option("--engine", name_, "How wasm runs")
+      ->take_last()
+      ->check(CLI::IsMember({"interp", "jit"}))
+      ->capture_default_str();
 }
 
 Result<engine::Compiler*> EngineOption::compiler() const {

@@ -108,7 +108,7 @@ TEST_CASE("a pipe's reader parks until there is something, and the end") {
     CHECK(got == 1);
     const iovec parts[] = {{const_cast<char*>("pi"), 2}, {const_cast<char*>("pe"), 2}};
     CHECK(writev(pipe.write_end, parts) == 4);
-    CHECK(sleep_for(2ms) == 0);
+    while (got == 1) CHECK(sleep_for(100us) == 0);
     CHECK(got == 4);
     CHECK(std::string(buffer) == "pipe");
     Pipe::close_one(pipe.write_end);
@@ -195,17 +195,17 @@ TEST_CASE("blocking work runs beside the shard") {
   in_coroutine([] {
     Scope scope;
     const auto shard_thread = std::this_thread::get_id();
-    std::atomic<bool> release{false};
+    std::atomic<bool> begun{false}, release{false};
     std::thread::id worker;
     Task blocked = scope.spawn([&] {
       CHECK(offload([&] {
         worker = std::this_thread::get_id();
+        begun = true;
         release.wait(false);
       }) == 0);
     });
-    CHECK(sleep_for(2ms) == 0);
-    CHECK_FALSE(blocked.done());
-    // It has begun: a cancel must wait for its end.
+    while (!begun) CHECK(sleep_for(100us) == 0);
+    // A cancel must wait for the end of what has begun.
     blocked.cancel();
     CHECK(sleep_for(2ms) == 0);
     CHECK_FALSE(blocked.done());
