@@ -92,8 +92,7 @@ std::string refusal(unsigned retry_after) {
   return response_head(response, false, false, true, retry_after) + response.body;
 }
 
-// -- Buffer
-// -----------------------------------------------------------------------------------------------------------
+// -- Buffer --
 
 void Buffer::consume(size_t size) {
   begin_ += size;
@@ -113,8 +112,7 @@ char* Buffer::reserve(size_t size) {
   return bytes_.data() + end_;
 }
 
-// -- Reader: the parser and the limits
-// --------------------------------------------------------------------------------
+// -- Reader: the parser and the limits --
 
 /// Reads one request. Errors are the status of the answer: 400, 408, 413, 431; 0 is none, and Gone
 /// has no answer.
@@ -190,8 +188,7 @@ class Connection::Reader {
   beast::http::request_parser<beast::http::string_body> parser_;
 };
 
-// -- Connection
-// -------------------------------------------------------------------------------------------------------
+// -- Connection --
 
 void Connection::serve() {
   io::set_no_delay(fd_);
