@@ -46,6 +46,7 @@ class UsageFormatter : public CLI::Formatter {
 struct Setting {
   std::vector<pyhost::HostMount> mounts;
   std::vector<std::pair<std::string, std::string>> env;
+  engine::Compiler* compiler = nullptr;
 };
 
 Result<Setting> setting_of(const Options& options) {
@@ -60,6 +61,9 @@ Result<Setting> setting_of(const Options& options) {
     if (equals == 0 || equals == std::string::npos) return Error{"--env " + variable + ": give NAME=VALUE"};
     setting.env.emplace_back(variable.substr(0, equals), variable.substr(equals + 1));
   }
+  const auto compiler = options.engine.compiler();
+  if (!compiler) return compiler.error();
+  setting.compiler = *compiler;
   return setting;
 }
 
@@ -79,7 +83,7 @@ Result<bool> probe(const std::string& path) {
 }
 
 int run_python(const Options& options, Setting setting, const std::vector<std::string>& words) {
-  const auto runtime = load_python(options.engine);
+  const auto runtime = load_python(setting.compiler);
   if (!runtime) return fail(runtime.error().to_string());
   pyhost::PythonOptions python;
   python.env = pyhost::default_python_env();
@@ -92,8 +96,6 @@ int run_python(const Options& options, Setting setting, const std::vector<std::s
 }
 
 int run_wasm(const Options& options, Setting setting, const std::vector<std::string>& words) {
-  const auto compiler = options.engine.compiler();
-  if (!compiler) return fail(compiler.error().to_string());
   const auto bytes = read_input(words[0]);
   if (!bytes) return fail(bytes.error().to_string());
   const auto module = engine::Module::compile(std::span<const std::byte>(*bytes));
@@ -102,7 +104,7 @@ int run_wasm(const Options& options, Setting setting, const std::vector<std::str
   command.args = words;
   command.env = std::move(setting.env);
   command.mounts = std::move(setting.mounts);
-  command.store.compiler = *compiler;
+  command.store.compiler = setting.compiler;
   if (!options.invoke_option->count()) {
     const auto ended = pyhost::run_command(*module, command);
     if (!ended) return fail(ended.error().to_string());
@@ -144,8 +146,8 @@ void add_run(CLI::App& app, int& status) {
         ->allow_extra_args(false)
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   };
-  listed("--dir", options->dirs, "A folder that the guest sees, as GUEST or as what it is called here")
-      ->type_name("HOST[::GUEST]");
+  listed("--dir", options->dirs, "A folder that the guest sees, as GUEST or as what it is called here; :ro keeps it from writing")
+      ->type_name("HOST[::GUEST][:ro]");
   listed("--env", options->env, "A variable of the guest's environment")->type_name("NAME=VALUE");
   options->entry_option = verb->add_option("--entry", options->entry, "Call this function of the Python file");
   options->invoke_option =

@@ -23,7 +23,9 @@ struct Options {
 
 /// Success, or the status to leave with.
 int check_python(const Options& options, std::span<const std::byte> source) {
-  const auto runtime = load_python(options.engine);
+  const auto compiler = options.engine.compiler();
+  if (!compiler) return fail(compiler.error().to_string(), UsageError);
+  const auto runtime = load_python(*compiler);
   if (!runtime) return fail(runtime.error().to_string());
   pyhost::PythonOptions python;
   python.env = pyhost::default_python_env();

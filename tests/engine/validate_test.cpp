@@ -29,27 +29,33 @@ struct Entry {
 };
 
 std::ostream& operator<<(std::ostream& out, const Entry& e) {
-  return out << "{" << e.from << "->" << e.to << " stp " << e.to_stp << " keep " << e.keep << " drop " << e.drop << "}";
+  return out << "{" << e.from << "->" << e.to << " stp " << e.to_stp << " keep " << e.keep
+             << " drop " << e.drop << "}";
 }
 
-/// The entries of a function's branches, found by a walk over all its instructions; none may be in dead code.
+/// The entries of a function's branches, found by a walk over all its instructions; none may be in
+/// dead code.
 std::vector<Entry> entries(const Module& module, size_t func = 0) {
   const Function& f = module.functions[func];
   std::vector<Entry> out;
   Reader reader(module.bytes(), f.code_begin, f.code_end);
   Instruction in{};
   for (uint32_t stp = 0; stp < f.side_table_size && read_instruction(reader, in);) {
-    const bool branches = in.op == Opcode::Br || in.op == Opcode::BrIf || in.op == Opcode::If || in.op == Opcode::Else ||
-                          in.op == Opcode::BrTable;
-    for (uint32_t n = branches ? (in.op == Opcode::BrTable ? in.index + 1 : 1) : 0; n > 0; --n, ++stp) {
+    const bool branches = in.op == Opcode::Br || in.op == Opcode::BrIf || in.op == Opcode::If ||
+                          in.op == Opcode::Else || in.op == Opcode::BrTable;
+    for (uint32_t n = branches ? (in.op == Opcode::BrTable ? in.index + 1 : 1) : 0; n > 0;
+         --n, ++stp) {
       const BranchEntry& e = module.side_table()[f.side_table + stp];
-      out.push_back({in.offset - f.code_begin, in.offset - f.code_begin + e.delta_pc, stp + e.delta_stp, e.keep, e.drop});
+      out.push_back({in.offset - f.code_begin, in.offset - f.code_begin + e.delta_pc,
+                     stp + e.delta_stp, e.keep, e.drop});
     }
   }
   return out;
 }
 
-std::string walk(const Module& module, size_t func = 0) { return SideTableWalk(module, module.functions[func]).run(); }
+std::string walk(const Module& module, size_t func = 0) {
+  return SideTableWalk(module, module.functions[func]).run();
+}
 
 }  // namespace
 
@@ -69,7 +75,11 @@ TEST_CASE("branches: targets, and what they keep and drop") {
       local.get 0                ;; 21
       br_table 0 1 0)            ;; 23, end 28
   )))");
-  CHECK(entries(*module) == std::vector<Entry>{{8, 29, 5, 1, 1}, {16, 12, 1, 0, 0}, {23, 29, 5, 1, 0}, {23, 29, 5, 1, 0}, {23, 29, 5, 1, 0}});
+  CHECK(entries(*module) == std::vector<Entry>{{8, 29, 5, 1, 1},
+                                               {16, 12, 1, 0, 0},
+                                               {23, 29, 5, 1, 0},
+                                               {23, 29, 5, 1, 0},
+                                               {23, 29, 5, 1, 0}});
   CHECK(walk(*module) == "");
   CHECK(module->functions[0].max_operand_slots == 3);
   CHECK(module->functions[0].has_loop);
@@ -123,7 +133,8 @@ TEST_CASE("a loop's label takes its params; the function's label is its final en
   CHECK(found[1].drop == 3);
 }
 
-TEST_CASE("functions with v128: slots, and entries of drop and select from the first instruction on") {
+TEST_CASE(
+    "functions with v128: slots, and entries of drop and select from the first instruction on") {
   const auto module = compile(R"((module
     (func (param i32 v128) (result i64) (local i64 v128)
       (drop (i32.const 0))
@@ -141,7 +152,9 @@ TEST_CASE("functions with v128: slots, and entries of drop and select from the f
   CHECK(f.param_slots == 3);
   auto keeps = [&](const Function& function) {
     std::vector<uint32_t> out;
-    for (const BranchEntry& e : module->side_table().subspan(function.side_table, function.side_table_size)) out.push_back(e.keep);
+    for (const BranchEntry& e :
+         module->side_table().subspan(function.side_table, function.side_table_size))
+      out.push_back(e.keep);
     return out;
   };
   CHECK(keeps(f) == std::vector<uint32_t>{1, 2, 1});
@@ -188,7 +201,8 @@ TEST_CASE("legacy exceptions: regions, clauses, exception slots") {
   CHECK(inner.next == NoIndex);  // it stands in a handler: outside of the outer body
   CHECK(outer.catch_count == 2);
   CHECK(inner.catch_count == 1);
-  const CatchClause &typed = f.catches[outer.first_catch], &all = f.catches[outer.first_catch + 1], &nested = f.catches[inner.first_catch];
+  const CatchClause &typed = f.catches[outer.first_catch], &all = f.catches[outer.first_catch + 1],
+                    &nested = f.catches[inner.first_catch];
   CHECK(typed.kind == CatchKind::Catch);
   CHECK(typed.tag == 0);
   CHECK(all.kind == CatchKind::CatchAll);
@@ -245,14 +259,16 @@ TEST_CASE("try_table: clauses go to labels, of loops to the loop") {
   //       throw_ref)                                                       23; end 24
   //     unreachable)                                                       25; end 26
   //   drop)                                                                27
-  const Bytes code = {0x02, 0x7f, 0x03, 0x40, 0x02, 1, 0x1f, 0x40, 3, 0, 0, 2, 1, 0, 0, 2, 1, 0x41, 1, 0x08, 0,
-                      0x0b, 0x00, 0x0b, 0x0a, 0x0b, 0x00, 0x0b, 0x1a, 0x0b};
-  const auto module = compile(Bytes::module()
-                                  .section(1, {3, 0x60, 0, 0, 0x60, 0, 2, 0x7f, 0x69, 0x60, 1, 0x7f, 0})
-                                  .section(3, {1, 0})
-                                  .section(13, {1, 0, 2})
-                                  .section(10, Bytes{1}.sized(Bytes{0}.put(code)))
-                                  .bytes());
+  const Bytes code = {0x02, 0x7f, 0x03, 0x40, 0x02, 1,    0x1f, 0x40, 3,    0,
+                      0,    2,    1,    0,    0,    2,    1,    0x41, 1,    0x08,
+                      0,    0x0b, 0x00, 0x0b, 0x0a, 0x0b, 0x00, 0x0b, 0x1a, 0x0b};
+  const auto module =
+      compile(Bytes::module()
+                  .section(1, {3, 0x60, 0, 0, 0x60, 0, 2, 0x7f, 0x69, 0x60, 1, 0x7f, 0})
+                  .section(3, {1, 0})
+                  .section(13, {1, 0, 2})
+                  .section(10, Bytes{1}.sized(Bytes{0}.put(code)))
+                  .bytes());
   const Function& f = module->functions[0];
   REQUIRE(f.regions.size() == 1);
   REQUIRE(f.catches.size() == 3);
@@ -288,8 +304,9 @@ TEST_CASE("disassembly") {
       (else (block (br_table 0 0 0 (i32.const 0))) (i32.trunc_f64_s (f64.const 0.5)))))))");
   const std::string text = disassemble(*module, 0);
   CHECK(text.starts_with("(func (;0: f;) (param i32) (result i32) (local i64)\n"));
-  for (const char* line : {"  if (result i32)\n", "    i32.const -1\n", "    i32.load8_u offset=8\n", "  else\n",
-                           "      br_table 0 0 0\n", "    f64.const 0.5\n"}) {
+  for (const char* line :
+       {"  if (result i32)\n", "    i32.const -1\n", "    i32.load8_u offset=8\n", "  else\n",
+        "      br_table 0 0 0\n", "    f64.const 0.5\n"}) {
     CAPTURE(text);
     CHECK(text.find(line) != std::string::npos);
   }

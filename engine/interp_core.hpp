@@ -1,0 +1,232 @@
+// The interpreter's machine: registers, frames, dispatch. Included by the interpreter's own sources only.
+//
+// A handler is a function per opcode that ends in a tail call to the next one; its parameters are the registers of the
+// virtual machine, which clang's preserve_none convention keeps in machine registers all the way:
+//
+//   locals  slot 0 of the frame's locals         frame  the frame below the operands
+//   sp      first free slot of the operand stack table  256 handlers for each of the three cache states
+//   pc      the instruction being run            tos, b cached operands, see below
+//   stp     next entry of the side table         mem, mem_size  memory 0; ctx  the running instance
+//
+// Stack caching: up to two operands live in registers. State 0: none; state 1: the top is in tos; state 2: the top is in
+// b and the one below in tos. The state is not data but the place in `table` that the next opcode is looked up in, so
+// each handler exists once per state and code may arrive at a label in any of them. SPILL makes any state 0.
+//
+// A frame on the value stack, towards higher addresses:
+//
+//   | params, locals | Frame | operands ... |        a call's arguments, the caller's topmost operands, are
+//   ^ locals         ^ frame ^                       the callee's params where they lie
+//
+// Invariants.
+//  1. A frame's `at`, `pc` and `stp` are right while it is not the running one; `at` of the running frame, and
+//     Activation::frame and stack_top, are right whenever control is outside the handlers.
+//  2. i32 operands and f32 bits are zero-extended in their slot by the interpreter, but slots that others wrote may hold
+//     anything in the upper half.
+//  3. mem and mem_size are reloaded after whatever may grow memory 0 or return from another instance. A shared
+//     memory may have grown meanwhile elsewhere: an access beyond mem_size looks again before it traps.
+//  4. Handlers hold no object with a destructor and let no local's address escape: nothing outlives the tail call.
+#pragma once
+
+#include <array>
+#include <cstring>
+
+#include "engine/compiler.hpp"
+#include "engine/host.hpp"
+#include "engine/numeric.hpp"
+#include "engine/store.hpp"
+
+namespace krait::engine::interp {
+
+struct Run;
+
+/// A guest frame. Kept small: a call fills it, a return reads the caller's.
+struct Frame {
+  Frame* caller;            ///< null for the activation's outermost
+  Run* run;
+  Slot* locals;
+  const uint8_t* end;       ///< address of the function's final `end`
+  const struct Handlers* handlers;
+  const Function* function;
+  Context* context;
+  uint64_t depth;           ///< frames below this one, in all activations of the store
+  const uint8_t* at;        ///< the instruction it stands at
+  const uint8_t* pc;        ///< where it goes on
+  const BranchEntry* stp;
+};
+constexpr uint32_t FrameSlots = sizeof(Frame) / sizeof(Slot);
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define KRAIT_SANITIZED 1  // its frames cannot be laid out in preserve_none
+#endif
+#endif
+#if defined(__clang__) && !defined(KRAIT_SANITIZED) && __has_cpp_attribute(clang::musttail) && \
+    __has_attribute(preserve_none)
+#define KRAIT_TAIL_CALLS 1
+#else
+#define KRAIT_TAIL_CALLS 0
+#endif
+
+#if KRAIT_TAIL_CALLS
+// Argument order is register order: r12-r15, which survive calls to C++, then rdi, rsi, rdx, rcx (b is a shift's count in
+// state 2), r8, r9, r11.
+#define PARAMS                                                                                                     \
+  Slot *locals, Slot *sp, const uint8_t *pc, const BranchEntry *stp, Frame *frame, const Handlers *table, Slot tos, \
+      Slot b, std::byte *mem, uint64_t mem_size, Context *ctx
+#define KRAIT_HANDLER __attribute__((preserve_none))
+using Next = bool;
+#define JUMP(handler) [[clang::musttail]] return (handler)(locals, sp, pc, stp, frame, table, tos, b, mem, mem_size, ctx)
+#define FINISH(ok) return (ok)
+#else
+// Elsewhere a loop calls the handlers, and the registers are its variables: slower, but in constant stack without
+// relying on the optimiser.
+struct Next;
+#define PARAMS                                                                                             \
+  Slot *&locals, Slot *&sp, const uint8_t *&pc, const BranchEntry *&stp, Frame *&frame, const Handlers *&table, \
+      Slot &tos, Slot &b, std::byte *&mem, uint64_t &mem_size, Context *&ctx
+#define KRAIT_HANDLER
+#define JUMP(handler) return Next{(handler), true}
+#define FINISH(ok) return Next{nullptr, (ok)}
+#endif
+
+using Handler = KRAIT_HANDLER Next(PARAMS);
+#if !KRAIT_TAIL_CALLS
+struct Next {
+  Handler* handler;
+  bool ok;
+};
+#endif
+
+/// Handlers by cache state and opcode byte.
+struct Handlers {
+  Handler* at[3][256];
+};
+/// Two tables: for functions of single-slot values, and for those with v128 (Function::uses_v128).
+extern const Handlers AllHandlers[2];
+
+#define NEXT(state) JUMP(table->at[state][*pc])
+#define SPILL(state)                         \
+  do {                                       \
+    if constexpr ((state) == 1) *sp++ = tos; \
+    if constexpr ((state) == 2) {            \
+      sp[0] = tos, sp[1] = b;                \
+      sp += 2;                               \
+    }                                        \
+  } while (0)
+/// Leaves the instruction at pc with a trap.
+#define TRAP(kind)                 \
+  do {                             \
+    tos = static_cast<Slot>(kind); \
+    JUMP(trap);                    \
+  } while (0)
+/// After a C++ helper that raised a trap, or that found where a caught exception goes on.
+#define UNWIND() JUMP(unwind)
+
+/// The handlers of one instruction, by cache state. The primary template, in interp_operands.hpp, is
+/// the numeric instruction that Semantics describes.
+template <unsigned State, Opcode O>
+struct Op;
+#define INSTRUCTION(name)                            \
+  template <unsigned State>                          \
+  struct Op<State, Opcode::name> {                   \
+    static KRAIT_HANDLER Next run(PARAMS);           \
+  };                                                 \
+  template <unsigned State>                          \
+  KRAIT_HANDLER Next Op<State, Opcode::name>::run(PARAMS)
+/// An instruction that is written once, for state 0; in the others its handler spills first.
+#define COLD_INSTRUCTION(name)                       \
+  static KRAIT_HANDLER Next cold_##name(PARAMS);     \
+  template <unsigned State>                          \
+  struct Op<State, Opcode::name> {                   \
+    static KRAIT_HANDLER Next run(PARAMS) {          \
+      SPILL(State);                                  \
+      JUMP(cold_##name);                             \
+    }                                                \
+  };                                                 \
+  static KRAIT_HANDLER Next cold_##name(PARAMS)
+
+/// Handlers of prefixed instructions, by the number behind the prefix; entered in state 0 with pc at the prefix
+/// and tos the address behind the number.
+constexpr uint32_t BulkCount = 0x12, SimdCount = 0x114, AtomicCount = 0x4f;
+template <uint32_t Count>
+using PrefixTable = std::array<Handler*, Count>;
+extern const PrefixTable<BulkCount> BulkHandlers;
+extern const PrefixTable<SimdCount> SimdHandlers;
+extern const PrefixTable<AtomicCount> AtomicHandlers;
+
+KRAIT_HANDLER Next trap(PARAMS);      ///< tos: the TrapKind
+KRAIT_HANDLER Next unwind(PARAMS);    ///< goes on where `run` says, or leaves the activation
+/// Loads all registers from `frame`, which is run.innermost(), and sp from `run`. (The frame that threw may by now lie
+/// under the payload.)
+KRAIT_HANDLER Next resume(PARAMS);
+
+/// An activation of the interpreter.
+struct Run : Activation {
+  Store* store;
+  Slot* stack_end;
+  uint64_t depth_limit;
+  // The module of the running frame.
+  const Function* functions;  // of the first defined function
+  uint32_t imported;
+  const uint8_t* bytes;
+  const BranchEntry* side_table;
+  const uint32_t* canonical_type;
+  const void* interpreter_entry;  // what stands in Context::code where there is no machine code
+  // Between a helper and the handler that takes over from it.
+  Slot* sp;
+  FuncInstance* callee;
+
+  [[nodiscard]] Frame* innermost() const { return static_cast<Frame*>(frame); }
+  void set_module(const Module& module) {
+    functions = module.functions.data();
+    imported = module.imported_funcs;
+    bytes = reinterpret_cast<const uint8_t*>(module.bytes().data());
+    side_table = module.side_table().data();
+    canonical_type = module.canonical_type.data();
+  }
+  /// Before control leaves the handlers: makes invariant 1 true.
+  void leave(Frame* at_frame, const uint8_t* at, Slot* top) {
+    at_frame->at = at;
+    frame = at_frame;
+    stack_top = top;
+  }
+};
+
+/// Finds the handler of `exception` among the run's frames from run.frame outwards. True: run.frame, its pc and stp,
+/// and run.sp say where to go on. False: no frame takes it.
+bool find_catch(Run& run, Exception* exception);
+/// Throws: find_catch, or raises a trap of kind UncaughtException.
+bool throw_exception(Run& run, Exception* exception);
+/// After a call out returned false: an exception that left it may be caught here.
+bool catch_from_callee(Run& run);
+
+// Immediates --------------------------------------------------------------------------------------------------
+
+inline uint64_t leb_unsigned(const uint8_t*& at) {
+  uint64_t value = *at & 0x7f;
+  for (unsigned shift = 7; *at++ & 0x80; shift += 7) value |= uint64_t{*at & 0x7fu} << shift;
+  return value;
+}
+inline uint32_t leb_u32(const uint8_t*& at) { return static_cast<uint32_t>(leb_unsigned(at)); }
+inline uint64_t leb_signed(const uint8_t*& at) {
+  uint64_t value = *at & 0x7f;
+  unsigned shift = 7;
+  while (*at & 0x80) value |= uint64_t{*++at & 0x7fu} << shift, shift += 7;
+  if ((*at++ & 0x40) && shift < 64) value |= ~uint64_t{0} << shift;
+  return value;
+}
+inline void skip_leb(const uint8_t*& at) {
+  while (*at++ & 0x80) {}
+}
+template <typename T>
+T read_raw(const void* at) {
+  T value;
+  std::memcpy(&value, at, sizeof value);
+  return value;
+}
+template <typename T>
+void write_raw(void* at, T value) {
+  std::memcpy(at, &value, sizeof value);
+}
+
+}  // namespace krait::engine::interp

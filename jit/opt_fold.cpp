@@ -1,0 +1,4 @@
+#include "jit/opt.hpp"
+namespace krait::jit {
+void fold(Function& f) { clean(f); }
+}  // namespace krait::jit
