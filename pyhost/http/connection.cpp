@@ -175,11 +175,11 @@ class Connection::Reader {
     return got == -ETIMEDOUT ? 408 : Gone;
   }
 
-  static unsigned status_of(const beast::error_code& error) {
+  static unsigned status_of(const beast::error_code& code) {
     using beast::http::error;
-    if (error == error::header_limit) return 431;
-    if (error == error::body_limit) return 413;
-    if (error == error::bad_version) return 505;
+    if (code == error::header_limit) return 431;
+    if (code == error::body_limit) return 413;
+    if (code == error::bad_version) return 505;
     return 400;
   }
 
