@@ -5,6 +5,8 @@
 // user_data is the Completion's address; its low bit marks the answer to a cancel; 0 is for nobody.
 #include "io/ring.hpp"
 
+#include <sys/mman.h>
+
 #include <cerrno>
 #include <cstring>
 #include <string>
@@ -36,6 +38,10 @@ constexpr struct {
     {IORING_OP_SEND, "SEND"},       {IORING_OP_RECV, "RECV"},
     {IORING_OP_SENDMSG, "SENDMSG"}, {IORING_OP_RECVMSG, "RECVMSG"},
 };
+
+// The buffers' ring, one page for 256 entries, and the buffers.
+constexpr size_t BufferRingBytes = Ring::BufferCount * sizeof(io_uring_buf);
+constexpr size_t BuffersMapped = BufferRingBytes + size_t{Ring::BufferCount} * Ring::BufferSize;
 
 constexpr unsigned MaxReap = 2048;  // completions handed out before coroutines get to run
 
@@ -80,6 +86,7 @@ Result<std::unique_ptr<Ring>> Ring::create(unsigned entries, unsigned level) {
 
 Ring::~Ring() {
   if (ring_.ring_fd >= 0) io_uring_queue_exit(&ring_);
+  if (buffer_ring_) munmap(buffer_ring_, BuffersMapped);
 }
 
 Result<void> Ring::probe() {
@@ -116,6 +123,36 @@ void Ring::cancel(Completion& completion) {
   io_uring_sqe* sqe = prepare();
   io_uring_prep_cancel64(sqe, reinterpret_cast<uint64_t>(&completion), 0);
   sqe->user_data = reinterpret_cast<uint64_t>(&completion) | CancelTag;
+}
+
+bool Ring::provide_buffers() {
+  if (buffer_ring_ || buffers_refused_) return buffer_ring_ != nullptr;
+  buffers_refused_ = true;
+  // SEND_ZC came with multishot receive, in 6.0, and can be probed.
+  if (!supports(IORING_OP_SEND_ZC)) return false;
+  void* mapped =
+      mmap(nullptr, BuffersMapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (mapped == MAP_FAILED) return false;
+  io_uring_buf_reg registration = {};
+  registration.ring_addr = reinterpret_cast<uint64_t>(mapped);
+  registration.ring_entries = BufferCount;
+  registration.bgid = BufferGroup;
+  if (io_uring_register_buf_ring(&ring_, &registration, 0) != 0) {
+    munmap(mapped, BuffersMapped);
+    return false;
+  }
+  buffers_refused_ = false;
+  buffer_ring_ = static_cast<io_uring_buf_ring*>(mapped);
+  buffers_ = static_cast<std::byte*>(mapped) + BufferRingBytes;
+  io_uring_buf_ring_init(buffer_ring_);
+  for (unsigned id = 0; id < BufferCount; ++id) recycle(id);
+  return true;
+}
+
+void Ring::recycle(unsigned id) {
+  io_uring_buf_ring_add(buffer_ring_, buffers_ + size_t{id} * BufferSize, BufferSize,
+                        static_cast<unsigned short>(id), io_uring_buf_ring_mask(BufferCount), 0);
+  io_uring_buf_ring_advance(buffer_ring_, 1);
 }
 
 void Ring::submit() { io_uring_submit(&ring_); }

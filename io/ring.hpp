@@ -3,6 +3,7 @@
 
 #include <liburing.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -58,6 +59,20 @@ class Ring {
   [[nodiscard]] unsigned level() const { return level_; }
   [[nodiscard]] int fd() const { return ring_.ring_fd; }
 
+  // -- Provided buffers: the kernel picks one when data comes, so a connection that waits holds
+  // none.
+  static constexpr unsigned BufferCount = 256;
+  static constexpr unsigned BufferSize = 4096;
+  static constexpr unsigned short BufferGroup = 0;
+  /// Whether receive operations may take their buffers from the ring. Registers them at the first
+  /// call.
+  bool provide_buffers();
+  [[nodiscard]] const std::byte* buffer(unsigned id) const {
+    return buffers_ + size_t{id} * BufferSize;
+  }
+  /// Gives a buffer that a completion named back to the kernel.
+  void recycle(unsigned id);
+
  private:
   struct Entry {
     uint64_t user_data;
@@ -73,6 +88,9 @@ class Ring {
   unsigned take_all(F&& take);
 
   io_uring ring_ = {};
+  io_uring_buf_ring* buffer_ring_ = nullptr;
+  std::byte* buffers_ = nullptr;
+  bool buffers_refused_ = false;
   uint64_t supported_ = 0;
   unsigned level_ = 0;
   bool multishot_accept_ = false;

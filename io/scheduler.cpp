@@ -64,8 +64,7 @@ Fiber* Scheduler::Queue::pop() {
   return fiber;
 }
 
-// -- Life
-// -------------------------------------------------------------------------------------------------------------
+// -- Life --
 
 Task Scheduler::spawn(Scope& scope, Closure entry, const char* name) {
   const Stack stack = stacks_.acquire();
@@ -122,8 +121,7 @@ void Scheduler::reap() {
   --live_;
 }
 
-// -- Switching
-// --------------------------------------------------------------------------------------------------------
+// -- Switching --
 
 [[gnu::always_inline]] inline Fiber* Scheduler::pick() {
   if (--budget_ < 0 || ticks_.load(std::memory_order_relaxed) != batch_tick_) return nullptr;
@@ -176,8 +174,7 @@ int Scheduler::yield() {
   return self.cancelled_ && self.shields_ == 0 ? -ECANCELED : 0;
 }
 
-// -- Waiting
-// ----------------------------------------------------------------------------------------------------------
+// -- Waiting --
 
 int Scheduler::check() {
   if (!running_) return -EPERM;

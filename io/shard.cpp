@@ -100,8 +100,7 @@ Result<void> Shard::prepare(const Options& options) {
   return {};
 }
 
-// -- The loop
-// ---------------------------------------------------------------------------------------------------------
+// -- The loop --
 
 void Shard::loop() {
   runtime_.ticker().awoke(clock_);
@@ -169,8 +168,7 @@ void Shard::drain() {
   }
 }
 
-// -- From other threads
-// -----------------------------------------------------------------------------------------------
+// -- From other threads --
 
 void Shard::post(Closure work) {
   auto* posted = new Posted{std::move(work), inbox_.load(std::memory_order_relaxed)};

@@ -155,8 +155,7 @@ int shutdown(int fd, int how, Deadline deadline) {
   return op.wait(deadline);
 }
 
-// -- Acceptor
-// ---------------------------------------------------------------------------------------------------------
+// -- Acceptor --
 
 class Acceptor::State final : public Completion {
  public:

@@ -56,4 +56,24 @@ class Acceptor {
   std::unique_ptr<State> state_;
 };
 
+/// Receives on a stream socket with one operation that stays in the kernel (where it has that),
+/// into buffers that all connections of the shard share: one that waits holds no memory for it.
+/// What has come and was not asked for is bounded: past a few buffers the operation is taken back
+/// until recv() has caught up. Belongs to one shard; made, used and destroyed in its coroutines.
+class Receiver {
+ public:
+  /// `fd` stays the caller's and must outlive it.
+  explicit Receiver(int fd);
+  /// Waits for the kernel to let go.
+  ~Receiver();
+  Receiver(const Receiver&) = delete;
+  Receiver& operator=(const Receiver&) = delete;
+  /// As io::recv. One caller at a time.
+  int recv(void* buffer, size_t size, Deadline deadline = {});
+
+ private:
+  class State;
+  std::unique_ptr<State> state_;
+};
+
 }  // namespace krait::io

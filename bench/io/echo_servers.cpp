@@ -23,9 +23,12 @@ constexpr size_t BufferSize = 4096;
 void echo_connection(int fd) {
   char buffer[BufferSize];
   io::set_no_delay(fd);
-  int got;
-  while ((got = io::recv(fd, buffer, sizeof buffer)) > 0) {
-    if (io::send_all(fd, {buffer, static_cast<size_t>(got)}) != 0) break;
+  {
+    io::Receiver receiver(fd);
+    int got;
+    while ((got = receiver.recv(buffer, sizeof buffer)) > 0) {
+      if (io::send_all(fd, {buffer, static_cast<size_t>(got)}) != 0) break;
+    }
   }
   io::close(fd);
 }

@@ -92,8 +92,7 @@ std::string refusal(unsigned retry_after) {
   return response_head(response, false, false, true, retry_after) + response.body;
 }
 
-// -- Buffer
-// -----------------------------------------------------------------------------------------------------------
+// -- Buffer --
 
 void Buffer::consume(size_t size) {
   begin_ += size;
@@ -113,8 +112,7 @@ char* Buffer::reserve(size_t size) {
   return bytes_.data() + end_;
 }
 
-// -- Reader: the parser and the limits
-// --------------------------------------------------------------------------------
+// -- Reader: the parser and the limits --
 
 /// Reads one request. Errors are the status of the answer: 400, 408, 413, 431; 0 is none, and Gone
 /// has no answer.
@@ -177,11 +175,11 @@ class Connection::Reader {
     return got == -ETIMEDOUT ? 408 : Gone;
   }
 
-  static unsigned status_of(const beast::error_code& error) {
+  static unsigned status_of(const beast::error_code& code) {
     using beast::http::error;
-    if (error == error::header_limit) return 431;
-    if (error == error::body_limit) return 413;
-    if (error == error::bad_version) return 505;
+    if (code == error::header_limit) return 431;
+    if (code == error::body_limit) return 413;
+    if (code == error::bad_version) return 505;
     return 400;
   }
 
@@ -190,8 +188,7 @@ class Connection::Reader {
   beast::http::request_parser<beast::http::string_body> parser_;
 };
 
-// -- Connection
-// -------------------------------------------------------------------------------------------------------
+// -- Connection --
 
 void Connection::serve() {
   io::set_no_delay(fd_);

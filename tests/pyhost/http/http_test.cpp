@@ -163,15 +163,18 @@ TEST_CASE("a request may come byte by byte") {
 TEST_CASE("pipelined requests are answered in order") {
   World world;
   Client client(world);
+  const auto path = [](int i) { return i % 7 == 0 ? std::string("slow") : std::to_string(i); };
   std::string all;
   for (int i = 0; i < 50; ++i) {
-    all += "POST /" + std::string(i % 7 == 0 ? "slow" : std::to_string(i)) +
-           " HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n" + std::to_string(i + 10);
+    all.append("POST /").append(path(i)).append(
+        " HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n");
+    all.append(std::to_string(i + 10));
   }
   client.send(all);
   for (int i = 0; i < 50; ++i) {
-    CHECK(body(client.answer()) ==
-          "POST /" + (i % 7 == 0 ? "slow" : std::to_string(i)) + " " + std::to_string(i + 10));
+    std::string expected = "POST /";
+    expected.append(path(i)).append(" ").append(std::to_string(i + 10));
+    CHECK(body(client.answer()) == expected);
   }
 }
 
@@ -284,7 +287,7 @@ TEST_CASE("head and body are bounded, however they come") {
   {
     Client client(world);
     std::string many = "GET / HTTP/1.1\r\n" + host;
-    for (int i = 0; i < 500; ++i) many += "F" + std::to_string(i) + ": value\r\n";
+    for (int i = 0; i < 500; ++i) many.append("F").append(std::to_string(i)).append(": value\r\n");
     CHECK(status(client.ask(many + "\r\n")) == 431);
   }
   {
