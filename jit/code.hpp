@@ -29,6 +29,7 @@ struct CompiledFunction {
   std::vector<CallSite> calls;
   std::vector<Site> sites;       ///< ascending
   uint32_t frame_bytes = 0;
+  bool tail_calls = false;       ///< makes some
   std::string declined;          ///< why the interpreter runs it, or ""
 };
 

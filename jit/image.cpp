@@ -84,7 +84,7 @@ std::shared_ptr<Image> Image::map(std::shared_ptr<const engine::Module> module, 
   const bool mapped = image->map_code();
   for (uint32_t i = 0; i < m.functions.size(); ++i) {
     const FunctionRecord& r = image->blob_.functions[m.imported_funcs + i];
-    image->code_.push_back(mapped && r.end > r.begin ? image->base_ + r.begin : entry_stub());
+    image->code_.push_back(mapped && r.compiled ? image->base_ + r.begin : entry_stub());
   }
   return image;
 }

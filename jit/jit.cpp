@@ -18,6 +18,8 @@ namespace {
 
 using engine::Module;
 
+CompiledFunction interpreted(const Module& module, uint32_t index, const CpuFeatures& cpu, std::string why);
+
 /// Compiles one function index: its own code, or the thunk that stands for it.
 CompiledFunction compile_index(const Module& module, uint32_t index, const Options& options, const CpuFeatures& cpu) {
   const uint32_t imported = module.imported_funcs;
@@ -29,9 +31,23 @@ CompiledFunction compile_index(const Module& module, uint32_t index, const Optio
   if (index < imported) return compile_thunk(module, index, Builtin::CallImport, cpu);
   CompiledFunction f = compile_function(module, index - imported, options, cpu, nullptr);
   if (f.declined.empty()) return f;
+  return interpreted(module, index, cpu, std::move(f.declined));
+}
+
+CompiledFunction interpreted(const Module& module, uint32_t index, const CpuFeatures& cpu, std::string why) {
   CompiledFunction thunk = compile_thunk(module, index, Builtin::CallInterpreter, cpu);
-  thunk.declined = std::move(f.declined);
+  thunk.declined = std::move(why);
   return thunk;
+}
+
+/// A tail call from machine code to an interpreted function and back would use up the native stack. So beside interpreted
+/// functions, those that make tail calls are interpreted too.
+void keep_tail_calls_flat(const Module& module, const CpuFeatures& cpu, std::vector<CompiledFunction>& functions) {
+  bool any = false;
+  for (uint32_t i = module.imported_funcs; i < functions.size(); ++i) any |= !functions[i].declined.empty();
+  if (!any) return;
+  for (uint32_t i = module.imported_funcs; i < functions.size(); ++i)
+    if (functions[i].tail_calls) functions[i] = interpreted(module, i, cpu, "a tail call beside interpreted functions");
 }
 
 /// Functions are handed out one by one; the result does not depend on who took which.
@@ -48,6 +64,7 @@ std::vector<CompiledFunction> compile_all(const Module& module, const Options& o
   for (uint32_t t = 1; t < threads; ++t) helpers.emplace_back(work);
   work();
   helpers.clear();  // joins
+  keep_tail_calls_flat(module, cpu, out);
   return out;
 }
 

@@ -60,7 +60,10 @@ void Emitter::emit_call(const Inst& inst) {
     a_.jne(trap(TrapKind::IndirectCallTypeMismatch, inst.wasm_pc));
   }
   parallel(to_registers);
-  if (tail) epilogue();
+  if (tail) {
+    out_.tail_calls = true;
+    epilogue();
+  }
   if (indirect) {
     const x86::Mem entry(r64(Scratch), 0, 8);
     if (tail) a_.jmp(entry);

@@ -316,7 +316,7 @@ TEST_CASE("a FIFO does not hold up its opening") {
 }
 
 TEST_CASE("memory is bounded, and comes back") {
-  MemoryTree tree(4096);
+  MemoryTree tree(6144);
   auto root = tree.root();
   const uint64_t empty = tree.bytes_used();
   auto file = open_for(*root, "f", OpenHow{.write = true, .create = true});
@@ -336,6 +336,36 @@ TEST_CASE("memory is bounded, and comes back") {
   CHECK(tree.bytes_used() > empty);  // still open
   file.reset();
   CHECK(tree.bytes_used() == empty);
+}
+
+TEST_CASE("names are bounded as contents are, and depth frees itself") {
+  constexpr uint64_t Limit = 64 << 20;
+  MemoryTree tree(Limit);
+  auto root = tree.root();
+  const uint64_t empty = tree.bytes_used();
+  make_file(*root, "f");
+  REQUIRE(root->make_directory("links").ok());
+  auto links = directory_at(*root, "links");
+  int count = 0;
+  while (root->link("f", false, *links, std::to_string(count)).ok()) count++;
+  CHECK(count < static_cast<int>(Limit / 256));
+  CHECK(error_of(root->symlink(std::string(4000, 'x'), "l")) == Errno::NoSpc);
+  for (int i = 0; i < count; i++) CHECK(links->unlink(std::to_string(i)).ok());
+  links.reset();
+  CHECK(root->remove_directory("links").ok());
+  CHECK(root->unlink("f").ok());
+  CHECK(tree.bytes_used() == empty);
+
+  // 100,000 deep, by way of open directories, and freed as a whole.
+  auto at = root;
+  for (int i = 0; i < 100'000; i++) {
+    REQUIRE(at->make_directory("d").ok());
+    at = directory_at(*at, "d");
+  }
+  at.reset();
+  CHECK(root->rename("d", *root, "e").ok());
+  MemoryTree other(Limit);
+  CHECK(error_of(root->rename("e", *other.root(), "e")) == Errno::XDev);
 }
 
 TEST_CASE("a shared file is read by all and changed by none") {

@@ -1,6 +1,7 @@
 """The krait command without a Python runtime: usage, the store's verbs, wasm modules."""
 import os
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 
 from support import KraitTest, need_programs
 
@@ -131,6 +132,15 @@ class Wasm(KraitTest):
         self.fails(1, "no function demo/cat", "remove", "demo", "cat")
         self.fails(1, "no function demo/cat", "invoke", "demo", "cat")
         self.assertEqual(self.ok("list").stdout, b"")
+
+    def test_uploads_at_once_leave_one_whole_function(self):
+        modules = [self.module(f"m{i}", f'(module (func (export "_start")) (data "{i}"))') for i in range(6)]
+        with ThreadPoolExecutor(6) as pool:
+            for result in pool.map(lambda module: self.krait("upload", "demo", "f", module), modules):
+                self.assertEqual(result.returncode, 0, result.stderr)
+        self.ok("invoke", "demo", "f")
+        blobs = [path for path in (self.home / "blobs").rglob("*") if len(path.name) == 62]
+        self.assertEqual(len(blobs), 1)
 
     def test_exports(self):
         module = self.module("numbers", NUMBERS)

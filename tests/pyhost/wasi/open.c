@@ -5,13 +5,17 @@
 //   fcntl(fd, F_SETFL, 0): 0
 //   lseek(fd, 0, SEEK_SET): 0
 //   read(fd, text, sizeof text): 8
-//   ONE two
+//   [ONE two ]
 //   open("/file", O_CREAT | O_EXCL | O_WRONLY, 0666): File exists
 //   open("/file", O_RDONLY | O_DIRECTORY): Not a directory
 //   open("/", O_WRONLY): Is a directory
 //   open("/none/file", O_CREAT | O_WRONLY, 0666): No such file or directory
 //   open("/file/", O_RDONLY): Not a directory
 //   open(longer, O_RDONLY): Filename too long
+//   open("/\xff", O_CREAT | O_WRONLY, 0666): Illegal byte sequence
+//   open("/\xed\xa0\x80", O_CREAT | O_WRONLY, 0666): Illegal byte sequence
+//   open("/\xc0\xaf", O_CREAT | O_WRONLY, 0666): Illegal byte sequence
+//   close(open("/\xf0\x9f\x90\x8d", O_CREAT | O_WRONLY, 0666)): 0
 //   read(dir, text, 1): Is a directory
 //   write(dir, text, 1): Bad file descriptor
 //   lseek(dir, 0, SEEK_SET): Bad file descriptor
@@ -37,7 +41,7 @@ int main(void) {
   write(fd, "ONE", 3);
   fd = open("/file", O_RDONLY);
   SHOW(read(fd, text, sizeof text));
-  printf("%s\n", text);
+  printf("[%s]\n", text);
   SHOW(open("/file", O_CREAT | O_EXCL | O_WRONLY, 0666));
   SHOW(open("/file", O_RDONLY | O_DIRECTORY));
   SHOW(open("/", O_WRONLY));
@@ -47,6 +51,10 @@ int main(void) {
   memset(longer, 'n', sizeof longer);
   longer[0] = '/', longer[299] = 0;
   SHOW(open(longer, O_RDONLY));
+  SHOW(open("/\xff", O_CREAT | O_WRONLY, 0666));
+  SHOW(open("/\xed\xa0\x80", O_CREAT | O_WRONLY, 0666));
+  SHOW(open("/\xc0\xaf", O_CREAT | O_WRONLY, 0666));
+  SHOW(close(open("/\xf0\x9f\x90\x8d", O_CREAT | O_WRONLY, 0666)));
   int dir = open("/", O_RDONLY | O_DIRECTORY);
   SHOW(read(dir, text, 1));
   SHOW(write(dir, text, 1));
