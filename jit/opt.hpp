@@ -9,7 +9,5 @@ namespace krait::jit {
 void fold(Function& f);
 /// Takes loads and reads of globals from earlier loads and stores of the same place, where nothing can have changed it.
 void forward(Function& f);
-/// Copies the dispatch of an interpreter loop (a large Switch) into the blocks that jump to it.
-void dispatch(Function& f);
 
 }  // namespace krait::jit
