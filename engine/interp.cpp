@@ -195,14 +195,14 @@ bool interpret(Store& store, FuncInstance& func, Slot* slots) {
   Compiler* compiler = store.options().compiler;
   run.interpreter_entry = compiler ? compiler->interpreter_entry() : nullptr;
   run.set_module(func.context->instance->module());
-  std::memcpy(base, slots, type.param_slots * sizeof(Slot));
+  std::copy_n(slots, type.param_slots, base);  // slots is null where there are none
   run.sp = base + type.param_slots;
   Frame root{nullptr, &run, base, nullptr, &AllHandlers[0], nullptr, func.context, depth_below(store), ExitCode, ExitCode, nullptr};
   run.leave(&root, ExitCode, run.sp);
   store.set_activation(&run);
   const bool ok = run_to_exit(run, root, func);
   store.set_activation(run.previous);
-  if (ok) std::memcpy(slots, base, type.result_slots * sizeof(Slot));
+  if (ok) std::copy_n(base, type.result_slots, slots);
   return ok;
 }
 

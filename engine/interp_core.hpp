@@ -55,7 +55,13 @@ struct Frame {
 };
 constexpr uint32_t FrameSlots = sizeof(Frame) / sizeof(Slot);
 
-#if defined(__clang__) && __has_cpp_attribute(clang::musttail) && __has_attribute(preserve_none)
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define KRAIT_SANITIZED 1  // its frames cannot be laid out in preserve_none
+#endif
+#endif
+#if defined(__clang__) && !defined(KRAIT_SANITIZED) && __has_cpp_attribute(clang::musttail) && \
+    __has_attribute(preserve_none)
 #define KRAIT_TAIL_CALLS 1
 #else
 #define KRAIT_TAIL_CALLS 0

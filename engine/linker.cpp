@@ -126,7 +126,7 @@ class Instantiation {
   std::unique_ptr<Instance> owned_;
   Instance& instance_;
   // For each table and memory the image that stands for its active segments, or null.
-  std::shared_ptr<const Frozen::TableImages> table_images_;
+  std::shared_ptr<const TableImageSets::Images> table_images_;
   std::vector<std::shared_ptr<const MemoryImage>> memory_images_;
 };
 

@@ -1,5 +1,6 @@
 // The validator's operand stack: slow paths and lists of types.
 #include <algorithm>
+#include <cstring>
 
 #include "engine/validate.hpp"
 
@@ -68,10 +69,14 @@ bool Validator::pop_any(ValType& out) {
 }
 
 bool Validator::pop_list(std::span<const ValType> slots) {
+  // As bytes: a call of three bytes may take a thousand params. What a polymorphic stack does not
+  // hold, it has of any type.
   const auto count = static_cast<uint32_t>(slots.size());
-  if (top_ - frame_height_ >= count &&
-      std::equal(slots.begin(), slots.end(), stack_.begin() + (top_ - count))) {
-    top_ -= count;
+  const uint32_t there = std::min(count, top_ - frame_height_);
+  const std::span<const ValType> last = slots.last(there);
+  if ((there == count || frame_->unreachable) &&
+      (there == 0 || std::memcmp(last.data(), stack_.data() + (top_ - there), there) == 0)) {
+    top_ -= there;
     return true;
   }
   for (uint32_t i = count; i > 0; i -= slots_of(slots[i - 1])) {

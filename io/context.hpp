@@ -1,8 +1,9 @@
 // Private to io/: the switch from one stack to another, announced to the sanitizers.
 //
-// On x86-64 the switch is inline code: the compiler saves what it needs of the registers, and no call and no `ret` stands
-// between the two sides; 2 ns instead of the 8 to 14 of Boost.Context's fcontext (bench/io). The x87 and SSE control words
-// are not switched: nobody changes them for longer than a call. Elsewhere, or with KRAIT_IO_FCONTEXT, it is fcontext.
+// On x86-64 the switch is inline code: the compiler saves what it needs of the registers, and no
+// call and no `ret` stands between the two sides; 2 ns instead of the 8 to 14 of Boost.Context's
+// fcontext (bench/io). The x87 and SSE control words are not switched: nobody changes them for
+// longer than a call. Elsewhere, or with KRAIT_IO_FCONTEXT, it is fcontext.
 #pragma once
 
 #include "io/stack_pool.hpp"
@@ -73,12 +74,14 @@ void fcontext_entry(boost::context::detail::transfer_t transfer) {
 
 template <void (*Entry)()>
 void* first_frame(Stack stack, std::byte* top) {
-  return boost::context::detail::make_fcontext(top, static_cast<size_t>(top - stack.limit), fcontext_entry<Entry>);
+  return boost::context::detail::make_fcontext(top, static_cast<size_t>(top - stack.limit),
+                                               fcontext_entry<Entry>);
 }
 
 #else
 
-// A frame at rest is, from its stack pointer up: where to go on, rbx, rbp, and the red zone of the function that left.
+// A frame at rest is, from its stack pointer up: where to go on, rbx, rbp, and the red zone of the
+// function that left.
 [[gnu::always_inline]] inline void jump(Context& from, Context& to) {
   void** save = &from.frame;
   void** load = &to.frame;
@@ -97,8 +100,9 @@ void* first_frame(Stack stack, std::byte* top) {
       "1:\tleaq 128(%%rsp), %%rsp"
       : [save] "+D"(save), [load] "+S"(load)
       :
-      : "rax", "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "cc", "memory", "xmm0", "xmm1", "xmm2",
-        "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
+      : "rax", "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "cc", "memory",
+        "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10",
+        "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
 }
 
 template <void (*Entry)()>
@@ -112,10 +116,13 @@ void* first_frame(Stack, std::byte* top) {
 
 #endif
 
-/// Leaves `from`, which runs, for `to`; returns when someone switches back. `last`: no one ever will.
-[[gnu::always_inline]] inline void switch_context(Context& from, Context& to, [[maybe_unused]] bool last = false) {
+/// Leaves `from`, which runs, for `to`; returns when someone switches back. `last`: no one ever
+/// will.
+[[gnu::always_inline]] inline void switch_context(Context& from, Context& to,
+                                                  [[maybe_unused]] bool last = false) {
 #ifdef KRAIT_IO_ASAN
-  __sanitizer_start_switch_fiber(last ? nullptr : &from.fake_stack, to.stack.limit, to.stack.size());
+  __sanitizer_start_switch_fiber(last ? nullptr : &from.fake_stack, to.stack.limit,
+                                 to.stack.size());
 #endif
 #ifdef KRAIT_IO_TSAN
   __tsan_switch_to_fiber(to.fiber, 0);
@@ -124,8 +131,8 @@ void* first_frame(Stack, std::byte* top) {
   arrive(from);
 }
 
-/// Makes `context` start Entry, which never returns, on `stack` at the first switch to it. `top`, 16-byte aligned, is where in
-/// the stack it starts.
+/// Makes `context` start Entry, which never returns, on `stack` at the first switch to it. `top`,
+/// 16-byte aligned, is where in the stack it starts.
 template <void (*Entry)()>
 void prepare_context(Context& context, Stack stack, std::byte* top) {
   context.frame = first_frame<Entry>(stack, top);
@@ -141,7 +148,8 @@ void prepare_context(Context& context, Stack stack, std::byte* top) {
 /// Ends a context that has been left for the last time.
 inline void release_context([[maybe_unused]] Context& context, [[maybe_unused]] Stack stack) {
 #ifdef KRAIT_IO_ASAN
-  // The frames that were left standing at the last switch keep their red zones: the top of the stack.
+  // The frames that were left standing at the last switch keep their red zones: the top of the
+  // stack.
   constexpr size_t Top = size_t{16} << 10;
   const size_t bytes = stack.size() < Top ? stack.size() : Top;
   ASAN_UNPOISON_MEMORY_REGION(stack.base - bytes, bytes);

@@ -1,5 +1,6 @@
-// The ring is asked for all that Linux 6.1 has (one submitter, completions only when we ask) and steps down flag by flag.
-// TASKRUN_FLAG lets a busy shard see in shared memory whether the kernel has something for it: no system call if not.
+// The ring is asked for all that Linux 6.1 has (one submitter, completions only when we ask) and
+// steps down flag by flag. TASKRUN_FLAG lets a busy shard see in shared memory whether the kernel
+// has something for it: no system call if not.
 //
 // user_data is the Completion's address; its low bit marks the answer to a cancel; 0 is for nobody.
 #include "io/ring.hpp"
@@ -16,9 +17,9 @@ constexpr unsigned Levels[Ring::MaxLevel + 1] = {
     IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_TASKRUN_FLAG |
         IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,  // Linux 6.1
     IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_TASKRUN_FLAG |
-        IORING_SETUP_COOP_TASKRUN,                                             // 5.19
-    IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | IORING_SETUP_SUBMIT_ALL,        // 5.18
-    IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,                                  // 5.6
+        IORING_SETUP_COOP_TASKRUN,                                       // 5.19
+    IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | IORING_SETUP_SUBMIT_ALL,  // 5.18
+    IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,                            // 5.6
 };
 
 // What io/ cannot do without; the rest has another way (file.cpp).
@@ -26,14 +27,14 @@ constexpr struct {
   unsigned opcode;
   const char* name;
 } Required[] = {
-    {IORING_OP_READ, "READ"},         {IORING_OP_WRITE, "WRITE"},
-    {IORING_OP_READV, "READV"},       {IORING_OP_WRITEV, "WRITEV"},
-    {IORING_OP_FSYNC, "FSYNC"},       {IORING_OP_POLL_ADD, "POLL_ADD"},
-    {IORING_OP_ACCEPT, "ACCEPT"},     {IORING_OP_ASYNC_CANCEL, "ASYNC_CANCEL"},
-    {IORING_OP_CONNECT, "CONNECT"},   {IORING_OP_OPENAT2, "OPENAT2"},
-    {IORING_OP_CLOSE, "CLOSE"},       {IORING_OP_STATX, "STATX"},
-    {IORING_OP_SEND, "SEND"},         {IORING_OP_RECV, "RECV"},
-    {IORING_OP_SENDMSG, "SENDMSG"},   {IORING_OP_RECVMSG, "RECVMSG"},
+    {IORING_OP_READ, "READ"},       {IORING_OP_WRITE, "WRITE"},
+    {IORING_OP_READV, "READV"},     {IORING_OP_WRITEV, "WRITEV"},
+    {IORING_OP_FSYNC, "FSYNC"},     {IORING_OP_POLL_ADD, "POLL_ADD"},
+    {IORING_OP_ACCEPT, "ACCEPT"},   {IORING_OP_ASYNC_CANCEL, "ASYNC_CANCEL"},
+    {IORING_OP_CONNECT, "CONNECT"}, {IORING_OP_OPENAT2, "OPENAT2"},
+    {IORING_OP_CLOSE, "CLOSE"},     {IORING_OP_STATX, "STATX"},
+    {IORING_OP_SEND, "SEND"},       {IORING_OP_RECV, "RECV"},
+    {IORING_OP_SENDMSG, "SENDMSG"}, {IORING_OP_RECVMSG, "RECVMSG"},
 };
 
 constexpr unsigned MaxReap = 2048;  // completions handed out before coroutines get to run
@@ -42,10 +43,15 @@ Error setup_error(int error) {
   switch (error) {
     case EPERM:
     case EACCES:
-      return {"io_uring is forbidden to this process: see kernel.io_uring_disabled and the container's seccomp profile"};
-    case ENOSYS: return {"this kernel has no io_uring: Linux 5.6 or newer is needed"};
-    case ENOMEM: return {"no memory for an io_uring: raise the locked-memory limit (ulimit -l)"};
-    default: return {std::string("io_uring cannot be set up: ") + std::strerror(error)};
+      return {
+          "io_uring is forbidden to this process: see kernel.io_uring_disabled and the container's "
+          "seccomp profile"};
+    case ENOSYS:
+      return {"this kernel has no io_uring: Linux 5.6 or newer is needed"};
+    case ENOMEM:
+      return {"no memory for an io_uring: raise the locked-memory limit (ulimit -l)"};
+    default:
+      return {std::string("io_uring cannot be set up: ") + std::strerror(error)};
   }
 }
 
@@ -66,7 +72,8 @@ Result<std::unique_ptr<Ring>> Ring::create(unsigned entries, unsigned level) {
     return setup_error(-error);
   }
   io_uring_ring_dontfork(&ring->ring_);
-  io_uring_register_ring_fd(&ring->ring_);  // only saves a table look-up per call; refused by older kernels
+  io_uring_register_ring_fd(
+      &ring->ring_);  // only saves a table look-up per call; refused by older kernels
   if (auto probed = ring->probe(); !probed) return probed.error();
   return ring;
 }
@@ -96,7 +103,8 @@ io_uring_sqe* Ring::prepare() {
   io_uring_sqe* sqe;
   while (!(sqe = io_uring_get_sqe(&ring_))) {
     const int submitted = io_uring_submit(&ring_);
-    // The completion queue is full: what is in it must out, but not into the middle of whoever is calling.
+    // The completion queue is full: what is in it must out, but not into the middle of whoever is
+    // calling.
     if (submitted == -EBUSY || submitted == -EAGAIN) {
       take_all([this](const Entry& entry) { backlog_.push_back(entry); });
     }
@@ -152,7 +160,8 @@ unsigned Ring::take_all(F&& take) {
   unsigned count = 0, got;
   do {
     got = io_uring_peek_batch_cqe(&ring_, cqes, Chunk);
-    for (unsigned i = 0; i < got; ++i) entries[i] = {cqes[i]->user_data, cqes[i]->res, cqes[i]->flags};
+    for (unsigned i = 0; i < got; ++i)
+      entries[i] = {cqes[i]->user_data, cqes[i]->res, cqes[i]->flags};
     // Before anything is called: a handler may prepare(), which may itself take entries out.
     io_uring_cq_advance(&ring_, got);
     for (unsigned i = 0; i < got; ++i) take(entries[i]);

@@ -27,10 +27,11 @@ class Completion {
 /// To be made, used and torn down by one thread.
 class Ring {
  public:
-  /// How much is asked of the kernel: 0 is everything, each level up to MaxLevel leaves out what an older kernel lacks.
+  /// How much is asked of the kernel: 0 is everything, each level up to MaxLevel leaves out what an
+  /// older kernel lacks.
   static constexpr unsigned MaxLevel = 3;
-  /// Takes the first level from `level` on that the kernel grants, and probes the operations. The error is one line for the
-  /// operator: io_uring forbidden, absent or too old.
+  /// Takes the first level from `level` on that the kernel grants, and probes the operations. The
+  /// error is one line for the operator: io_uring forbidden, absent or too old.
   static Result<std::unique_ptr<Ring>> create(unsigned entries, unsigned level = 0);
   ~Ring();
   Ring(const Ring&) = delete;
@@ -42,7 +43,8 @@ class Ring {
   static void set_completion(io_uring_sqe* sqe, Completion* completion) {
     sqe->user_data = reinterpret_cast<uint64_t>(completion);
   }
-  /// Asks the kernel to cancel all that was submitted for `completion`; on_cancelled() gets the answer.
+  /// Asks the kernel to cancel all that was submitted for `completion`; on_cancelled() gets the
+  /// answer.
   void cancel(Completion& completion);
 
   /// Submits, and with `wait` sleeps until a completion or `until`.
@@ -74,7 +76,8 @@ class Ring {
   uint64_t supported_ = 0;
   unsigned level_ = 0;
   bool multishot_accept_ = false;
-  std::vector<Entry> backlog_;  // taken from a full queue to make room, handed out by the next reap()
+  std::vector<Entry>
+      backlog_;  // taken from a full queue to make room, handed out by the next reap()
 };
 
 }  // namespace krait::io

@@ -1,5 +1,5 @@
-// The loop: run coroutines, empty the inbox, one system call that submits and waits, completions, timers. The invariants
-// between threads are at the head of shard.hpp.
+// The loop: run coroutines, empty the inbox, one system call that submits and waits, completions,
+// timers. The invariants between threads are at the head of shard.hpp.
 #include "io/shard.hpp"
 
 #include <poll.h>
@@ -70,7 +70,8 @@ Shard::~Shard() {
 
 Result<void> Shard::start(const Options& options) {
   event_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (event_ < 0) return Error{"no file descriptor left for a shard's eventfd: raise the limit (ulimit -n)"};
+  if (event_ < 0)
+    return Error{"no file descriptor left for a shard's eventfd: raise the limit (ulimit -n)"};
   std::promise<Result<void>> started;
   auto known = started.get_future();
   thread_ = std::thread([this, &options, started = std::move(started)]() mutable {
@@ -88,7 +89,8 @@ Result<void> Shard::prepare(const Options& options) {
   auto ring = Ring::create(options.ring_entries, options.ring_level);
   if (!ring) return ring.error();
   ring_ = std::move(*ring);
-  scheduler_ = std::make_unique<Scheduler>(*this, options.stacks, clock_, runtime_.ticker().ticks());
+  scheduler_ =
+      std::make_unique<Scheduler>(*this, options.stacks, clock_, runtime_.ticker().ticks());
   scheduler_->attach();
   root_ = std::make_unique<Scope>(*this);
   service_ = std::make_unique<Scope>(*this);
@@ -98,7 +100,8 @@ Result<void> Shard::prepare(const Options& options) {
   return {};
 }
 
-// -- The loop ---------------------------------------------------------------------------------------------------------
+// -- The loop
+// ---------------------------------------------------------------------------------------------------------
 
 void Shard::loop() {
   runtime_.ticker().awoke(clock_);
@@ -107,7 +110,8 @@ void Shard::loop() {
     drain();
     sleep_or_poll();
     ring_->reap();
-    if (!scheduler_->next_timer().is_never() || scheduler_->stacks().needs_tending()) look_at_clock();
+    if (!scheduler_->next_timer().is_never() || scheduler_->stacks().needs_tending())
+      look_at_clock();
   }
   root_.reset();
   service_.reset();
@@ -165,11 +169,13 @@ void Shard::drain() {
   }
 }
 
-// -- From other threads -----------------------------------------------------------------------------------------------
+// -- From other threads
+// -----------------------------------------------------------------------------------------------
 
 void Shard::post(Closure work) {
   auto* posted = new Posted{std::move(work), inbox_.load(std::memory_order_relaxed)};
-  while (!inbox_.compare_exchange_weak(posted->next, posted, std::memory_order_seq_cst, std::memory_order_relaxed)) {
+  while (!inbox_.compare_exchange_weak(posted->next, posted, std::memory_order_seq_cst,
+                                       std::memory_order_relaxed)) {
   }
   if (sleeping_.load(std::memory_order_seq_cst) && sleeping_.exchange(false)) wake();
 }
@@ -199,7 +205,9 @@ void Shard::spawn(Scope& scope, Closure entry, const char* name) {
     return;
   }
   scope.posted_.fetch_add(1, std::memory_order_relaxed);
-  post([&scope, entry = std::move(entry), name]() mutable { scope.spawn_posted(std::move(entry), name); });
+  post([&scope, entry = std::move(entry), name]() mutable {
+    scope.spawn_posted(std::move(entry), name);
+  });
 }
 
 void Shard::spawn(Closure entry, const char* name) { spawn(*root_, std::move(entry), name); }

@@ -13,7 +13,8 @@
 
 namespace krait::io {
 
-/// A listening TCP socket on a numeric IPv4 or IPv6 `address`; port 0 takes a free one. Does not park.
+/// A listening TCP socket on a numeric IPv4 or IPv6 `address`; port 0 takes a free one. Does not
+/// park.
 Result<int> listen_tcp(const char* address, uint16_t port, int backlog = 1024);
 /// The port that a TCP socket is bound to, or a negative errno.
 int local_port(int fd);
@@ -35,9 +36,10 @@ int recvmsg(int fd, msghdr& message, int flags = 0, Deadline deadline = {});
 int sendmsg(int fd, const msghdr& message, int flags = 0, Deadline deadline = {});
 int shutdown(int fd, int how, Deadline deadline = {});
 
-/// Accepts many connections with one operation that stays in the kernel (where it has that). Connections that wait to be
-/// taken are bounded: past `backlog` the operation is taken back and the kernel's own queue fills, until next() has caught up.
-/// Belongs to one shard; made, used and destroyed in its coroutines.
+/// Accepts many connections with one operation that stays in the kernel (where it has that).
+/// Connections that wait to be taken are bounded: past `backlog` the operation is taken back and
+/// the kernel's own queue fills, until next() has caught up. Belongs to one shard; made, used and
+/// destroyed in its coroutines.
 class Acceptor {
  public:
   /// `fd` stays the caller's and must outlive it.

@@ -1,10 +1,12 @@
-// No system call on the way of a spawn or an exit. A returned stack is deep if its last resident page is not all zero: a
-// read, of the shared zero page where nothing was written, tells it without holding memory. Deep stacks are reused first and
-// keep their pages, since the next call will need them; tend() trims those that nobody took for a while, and unmaps idle
-// stacks in the same way. At most MaxDeep idle stacks are deep at any time.
+// No system call on the way of a spawn or an exit. A returned stack is deep if its last resident
+// page is not all zero: a read, of the shared zero page where nothing was written, tells it without
+// holding memory. Deep stacks are reused first and keep their pages, since the next call will need
+// them; tend() trims those that nobody took for a while, and unmaps idle stacks in the same way. At
+// most MaxDeep idle stacks are deep at any time.
 //
-// The guard is a lightweight guard region (Linux 6.13) where there is one: the stack then is a single mapping, adjacent
-// stacks merge into one, and ten thousand of them stay far from vm.max_map_count. Otherwise it is a PROT_NONE mapping.
+// The guard is a lightweight guard region (Linux 6.13) where there is one: the stack then is a
+// single mapping, adjacent stacks merge into one, and ten thousand of them stay far from
+// vm.max_map_count. Otherwise it is a PROT_NONE mapping.
 #include "io/stack_pool.hpp"
 
 #include <sys/mman.h>
@@ -24,7 +26,8 @@ size_t round_up(size_t bytes, size_t unit) { return (bytes + unit - 1) / unit * 
 
 }  // namespace
 
-StackPool::StackPool(Options options) : options_(options), page_(static_cast<size_t>(sysconf(_SC_PAGESIZE))) {
+StackPool::StackPool(Options options)
+    : options_(options), page_(static_cast<size_t>(sysconf(_SC_PAGESIZE))) {
   options_.resident = round_up(std::max(options_.resident, page_), page_);
   options_.stack_size = round_up(std::max(options_.stack_size, options_.resident), page_);
   options_.guard_size = round_up(std::max(options_.guard_size, page_), page_);
@@ -80,7 +83,8 @@ void StackPool::trim_oldest(size_t count) {
 void StackPool::tend() {
   trim_oldest(deep_low_);
   if (shallow_.size() > options_.keep_idle) {
-    const size_t excess = std::min({shallow_low_, shallow_.size() - options_.keep_idle, UnmapAtOnce});
+    const size_t excess =
+        std::min({shallow_low_, shallow_.size() - options_.keep_idle, UnmapAtOnce});
     for (size_t i = 0; i < excess; ++i) unmap(shallow_[i]);
     shallow_.erase(shallow_.begin(), shallow_.begin() + static_cast<ptrdiff_t>(excess));
   }
@@ -90,11 +94,13 @@ void StackPool::tend() {
 
 Stack StackPool::map() {
   const size_t size = options_.guard_size + options_.stack_size;
-  void* start = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+  void* start = mmap(nullptr, size, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
   if (start == MAP_FAILED) return {};
   // One touched page of a stack must not become a huge page.
   madvise(start, size, MADV_NOHUGEPAGE);
-  if (guard_without_mapping_ && madvise(start, options_.guard_size, AdviseGuardInstall) != 0) guard_without_mapping_ = false;
+  if (guard_without_mapping_ && madvise(start, options_.guard_size, AdviseGuardInstall) != 0)
+    guard_without_mapping_ = false;
   if (!guard_without_mapping_ && mprotect(start, options_.guard_size, PROT_NONE) != 0) {
     munmap(start, size);
     return {};

@@ -6,7 +6,8 @@
 
 namespace krait::io {
 
-/// One stack: bytes [limit, base) are usable and [limit - guard, limit) faults. `base` is the high end. Empty when null.
+/// One stack: bytes [limit, base) are usable and [limit - guard, limit) faults. `base` is the high
+/// end. Empty when null.
 struct Stack {
   std::byte* limit = nullptr;
   std::byte* base = nullptr;
@@ -19,11 +20,14 @@ struct Stack {
 class StackPool {
  public:
   struct Options {
-    size_t stack_size = size_t{8} << 20;   ///< usable bytes; rounded up to whole pages
-    size_t guard_size = size_t{64} << 10;  ///< bytes below that fault, so that a frame of that size cannot step over
-    size_t resident = size_t{64} << 10;    ///< bytes at the top that an idle stack may keep resident for long
-    size_t keep_idle = 256;                ///< idle stacks that stay mapped however long nobody needs them
-    size_t max_idle = 16384;               ///< idle stacks ever kept
+    size_t stack_size = size_t{8} << 20;  ///< usable bytes; rounded up to whole pages
+    size_t guard_size =
+        size_t{64}
+        << 10;  ///< bytes below that fault, so that a frame of that size cannot step over
+    size_t resident =
+        size_t{64} << 10;     ///< bytes at the top that an idle stack may keep resident for long
+    size_t keep_idle = 256;   ///< idle stacks that stay mapped however long nobody needs them
+    size_t max_idle = 16384;  ///< idle stacks ever kept
   };
 
   explicit StackPool(Options options);
@@ -35,11 +39,13 @@ class StackPool {
   Stack acquire();
   /// Takes back a stack of this pool that nothing runs on.
   void release(Stack stack);
-  /// To be called every hundred milliseconds or so: gives back to the system what nobody needed since the last call, a
-  /// bounded part of it each time.
+  /// To be called every hundred milliseconds or so: gives back to the system what nobody needed
+  /// since the last call, a bounded part of it each time.
   void tend();
   /// Whether another tend() will find something.
-  [[nodiscard]] bool needs_tending() const { return !deep_.empty() || shallow_.size() > options_.keep_idle; }
+  [[nodiscard]] bool needs_tending() const {
+    return !deep_.empty() || shallow_.size() > options_.keep_idle;
+  }
 
   [[nodiscard]] size_t idle() const { return deep_.size() + shallow_.size(); }
   /// How many idle stacks may hold more than `resident`.

@@ -20,11 +20,16 @@ using engine::Trap;
 using engine::TrapKind;
 using engine::ValType;
 
-Result<HostMount> parse_mount(const std::string& text) {
+Result<HostMount> parse_mount(const std::string& words) {
   HostMount mount;
+  std::string text = words;
+  if (text.ends_with(":ro")) {
+    mount.read_only = true;
+    text.resize(text.size() - 3);
+  }
   const size_t split = text.find("::");
   mount.host = text.substr(0, split);
-  if (mount.host.empty()) return Error{"a folder to show the guest is missing in '" + text + "': write HOST or HOST::GUEST"};
+  if (mount.host.empty()) return Error{"a folder to show the guest is missing in '" + words + "': write HOST or HOST::GUEST"};
   if (split != std::string::npos) {
     mount.guest = text.substr(split + 2);
     if (mount.guest.empty()) mount.guest = "/";

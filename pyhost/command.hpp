@@ -19,8 +19,8 @@ struct HostMount {
   std::string guest;       ///< absolute path in the sandbox; empty: the same as `host`
   bool read_only = false;
 };
-/// Parses "HOST[::GUEST]"; a relative HOST without GUEST is seen under "/" + HOST made canonical ("." is "/").
-Result<HostMount> parse_mount(const std::string& text);
+/// Parses "HOST[::GUEST][:ro]", ":ro" being read-only; a relative HOST without GUEST is seen under "/" + HOST made canonical ("." is "/").
+Result<HostMount> parse_mount(const std::string& words);
 
 struct CommandOptions {
   std::vector<std::string> args;                             ///< args[0] is the program's name

@@ -127,7 +127,8 @@ bool fits_offset(uint64_t offset) { return offset <= static_cast<uint64_t>(INT64
 /// A file or stream. Reads and writes that would block give Again; `flags` says whether the guest wants to see it.
 class HostFile final : public File {
  public:
-  HostFile(int fd, bool owned, uint16_t flags) : fd_(fd), owned_(owned), flags_(flags) {
+  HostFile(int fd, bool owned, uint16_t flags, bool read_only = false)
+      : fd_(fd), owned_(owned), read_only_(read_only), flags_(flags) {
     struct stat s{};
     if (fstat(fd, &s) == 0) type_ = type_of(s.st_mode);
     seekable_ = type_ == FileType::RegularFile || type_ == FileType::BlockDevice ||
@@ -169,7 +170,10 @@ class HostFile final : public File {
     if (!fits_offset(offset + length)) return Errno::FBig;
     return done(fallocate(fd_, 0, static_cast<off_t>(offset), static_cast<off_t>(length)));
   }
-  IoResult<void> set_times(FileTimes times) override { return done(futimens(fd_, Times(times).both)); }
+  IoResult<void> set_times(FileTimes times) override {
+    if (read_only_) return Errno::RoFs;  // the system would allow it to the owner
+    return done(futimens(fd_, Times(times).both));
+  }
   IoResult<void> advise(uint64_t offset, uint64_t length, Advice advice) override {
     static constexpr int Host[] = {POSIX_FADV_NORMAL,   POSIX_FADV_SEQUENTIAL, POSIX_FADV_RANDOM,
                                    POSIX_FADV_WILLNEED, POSIX_FADV_DONTNEED,   POSIX_FADV_NOREUSE};
@@ -212,7 +216,7 @@ class HostFile final : public File {
   }
 
   int fd_;
-  bool owned_;
+  bool owned_, read_only_;
   uint16_t flags_;
   FileType type_ = FileType::Unknown;
   bool seekable_ = false;
@@ -240,7 +244,7 @@ class HostDirectory final : public Directory {
     struct stat s{};
     if (fstat(fd->get(), &s) < 0) return last_errno();
     if (S_ISDIR(s.st_mode)) return std::shared_ptr<File>(std::make_shared<HostDirectory>(std::move(*fd), read_only_));
-    return host_file_with_flags(fd->release(), how.flags);
+    return std::shared_ptr<File>(std::make_shared<HostFile>(fd->release(), true, how.flags, read_only_));
   }
 
   IoResult<FileStat> stat() override { return stat_fd(fd_.get()); }
@@ -310,9 +314,6 @@ class HostDirectory final : public Directory {
   IoResult<void> sync(bool data_only) override { return done(data_only ? fdatasync(fd_.get()) : fsync(fd_.get())); }
 
  private:
-  static std::shared_ptr<File> host_file_with_flags(int fd, uint16_t flags) {
-    return std::make_shared<HostFile>(fd, true, flags);
-  }
   /// With O_CREAT left out, ENOENT means that it would have been created.
   [[nodiscard]] Errno read_only_error(Errno error, const OpenHow& how) const {
     return read_only_ && how.create && error == Errno::NoEnt ? Errno::RoFs : error;

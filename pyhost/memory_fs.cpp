@@ -1,7 +1,8 @@
 // Files in memory: a tree of nodes. Invariants.
 //  1. A directory has one name; so the stack of a walk is the physical path, and ".." pops it. Below the directory that
 //     the walk began at there is nothing to pop: NotCapable.
-//  2. Every byte of contents, and NodeCost for each node, is charged to the tree's quota while it lives.
+//  2. Every byte of contents and of link targets, NodeCost for a node and EntryCost for a name is charged to the tree's quota
+//     while it lives: there is nothing that a guest can have without end.
 //  3. A removed directory has no entries and takes no new ones.
 #include <time.h>
 
@@ -15,6 +16,7 @@ namespace krait::pyhost {
 
 namespace {
 constexpr uint64_t NodeCost = 256;
+constexpr uint64_t EntryCost = 256;
 constexpr uint64_t MemoryDevice = 1;
 constexpr int MaxLinks = 40;
 constexpr size_t MaxName = 255;
@@ -28,7 +30,7 @@ uint64_t now() {
 struct Quota {
   uint64_t limit, used = 0, next_ino = 1;
   bool take(uint64_t bytes) {
-    if (bytes > limit - used) return false;
+    if (used > limit || bytes > limit - used) return false;
     used += bytes;
     return true;
   }
@@ -41,7 +43,22 @@ struct Node {
   Node(std::shared_ptr<Quota> q, FileType t) : quota(std::move(q)), type(t), ino(quota->next_ino++) {
     atim = mtim = ctim = now();
   }
-  ~Node() { quota->used -= NodeCost + data.size(); }
+  ~Node() {
+    quota->used -= NodeCost + data.size() + target.size();
+    // A guest may nest directories a million deep: they are freed in a loop, not by recursion.
+    std::vector<NodePtr> pending;
+    drop_entries(pending);
+    while (!pending.empty()) {
+      const NodePtr node = std::move(pending.back());
+      pending.pop_back();
+      if (node.use_count() == 1) node->drop_entries(pending);
+    }
+  }
+  void drop_entries(std::vector<NodePtr>& into) {
+    quota->used -= entries.size() * EntryCost;
+    for (auto& [name, node] : entries) into.push_back(std::move(node));
+    entries.clear();
+  }
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
 
@@ -364,23 +381,34 @@ class MemoryDirectory final : public Directory {
   }
   static void take_away(Found& found) {
     found.parent().entries.erase(found.name);
+    found.parent().quota->used -= EntryCost;
     found.parent().changed();
   }
   static IoResult<NodePtr> add(Found& found, FileType type) {
     if (found.parent().removed) return Errno::NoEnt;
     NodePtr node = new_node(found.parent().quota, type);
     if (!node) return Errno::NoSpc;
-    found.parent().entries.emplace(found.name, node);
-    found.parent().changed();
+    if (!put(found, node)) return Errno::NoSpc;
     return node;
+  }
+  static bool put(Found& found, const NodePtr& node) {
+    Node& parent = found.parent();
+    if (!parent.quota->take(EntryCost)) return false;
+    parent.entries.emplace(found.name, node);
+    parent.changed();
+    return true;
   }
   IoResult<void> add_at(std::string_view path, FileType type, std::string_view target) {
     auto found = Walk(node_, false).run(path);
     if (!found) return found.error();
     if (found->node) return Errno::Exist;
     if (found->slash && type != FileType::Directory) return Errno::NoEnt;
+    if (!found->parent().quota->take(target.size())) return Errno::NoSpc;
     auto node = add(*found, type);
-    if (!node) return node.error();
+    if (!node) {
+      found->parent().quota->used -= target.size();
+      return node.error();
+    }
     (*node)->target = target;
     return {};
   }
@@ -421,6 +449,7 @@ IoResult<void> MemoryDirectory::rename(std::string_view from, Directory& to_dire
     target->node->removed = onto_directory;
   }
   if (target->parent().removed) return Errno::NoEnt;
+  if (!target->node) node_->quota->used += EntryCost;  // for the time of a moment above the limit
   target->parent().entries[target->name] = source->node;
   source->node->ctim = now();
   target->parent().changed();
@@ -438,8 +467,7 @@ IoResult<void> MemoryDirectory::link(std::string_view from, bool follow, Directo
   if (!target) return target.error();
   if (target->node) return Errno::Exist;
   if (target->slash || target->parent().removed) return Errno::NoEnt;
-  target->parent().entries.emplace(target->name, *node);
-  target->parent().changed();
+  if (!put(*target, *node)) return Errno::NoSpc;
   (*node)->nlink++;
   (*node)->ctim = now();
   return {};
@@ -483,6 +511,7 @@ IoResult<void> MemoryTree::add_shared_file(std::string_view path, std::span<cons
   node->read_only = true;
   node->shared = bytes;
   node->keep = std::move(keep);
+  if (!state_->quota->take(EntryCost)) return Errno::NoSpc;
   found->parent().entries.emplace(found->name, node);
   return {};
 }

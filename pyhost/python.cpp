@@ -189,10 +189,15 @@ struct PythonInstance::State {
   engine::Memory* memory = nullptr;
   FuncInstance *malloc = nullptr, *free = nullptr, *check = nullptr, *load = nullptr, *call = nullptr, *run = nullptr,
                *exception = nullptr, *reseed = nullptr;
+  PythonOptions options;
+  std::shared_ptr<const PythonSnapshot> origin;
   uint64_t start_ns = 0;
   bool usable = true;
 
-  Result<void> boot(const PythonOptions& options);
+  Result<void> start();
+  Result<void> make_files();
+  Result<void> boot();
+  Result<void> renew();
   Result<void> find_exports();
 
   /// Calls an export of the reactor; a trap leaves the sandbox spent.
@@ -263,9 +268,9 @@ Result<void> PythonInstance::State::find_exports() {
   return {};
 }
 
-Result<void> PythonInstance::State::boot(const PythonOptions& options) {
+/// A file tree, descriptors and an environment as a sandbox has them at its start.
+Result<void> PythonInstance::State::make_files() {
   const PythonRuntime::Parts& parts = runtime->parts();
-  const uint64_t begin = monotonic_now();
   auto tree = make_tree(*parts.stdlib, parts.stdlib, options.mounts, options.limits.tmp_bytes);
   if (!tree) return std::move(tree.error());
   stdio = options.stdio;
@@ -273,15 +278,29 @@ Result<void> PythonInstance::State::boot(const PythonOptions& options) {
                            options.waiter});
   sandbox.wasi = &*wasi;
   sandbox.output_limit = options.limits.output_bytes;
+  return {};
+}
+
+Result<void> PythonInstance::State::start() {
+  const PythonRuntime::Parts& parts = runtime->parts();
+  const uint64_t begin = monotonic_now();
+  if (auto made = make_files(); !made) return made;
   engine::StoreOptions store_options;
   store_options.max_memory_pages = std::min(options.limits.memory_bytes / engine::PageSize, engine::MaxPages);
   store_options.compiler = parts.compiler;
   store_options.native_stack_limit = options.native_stack_limit;
   store.emplace(store_options);
   store->host_data = static_cast<Sandbox*>(&sandbox);
-  auto made = parts.linker.instantiate(*store, parts.module);
+  auto made = parts.linker.instantiate(*store, parts.module, origin ? origin->state_ : nullptr);
   if (!made) return Error{"the Python runtime cannot be instantiated: " + made.error().to_string()};
   instance = *made;
+  if (auto done = origin ? find_exports() : boot(); !done) return done;
+  if (auto done = origin ? renew() : Result<void>(); !done) return done;
+  start_ns = monotonic_now() - begin;
+  return {};
+}
+
+Result<void> PythonInstance::State::boot() {
   if (FuncInstance* initialize = instance->export_func("_initialize"))
     if (auto done = engine::call<void>(*store, *initialize); !done) return Error{join_trap("Python does not start", done.error())};
   if (auto found = find_exports(); !found) return found;
@@ -290,18 +309,33 @@ Result<void> PythonInstance::State::boot(const PythonOptions& options) {
   auto status = enter(init);
   if (!status) return Error{join_trap("Python does not start", status.error())};
   if (*status != 0) return Error{"Python does not start: it says why above"};
-  start_ns = monotonic_now() - begin;
+  return {};
+}
+
+/// What a restored state must not share with its twins: environment, preopens, random state.
+Result<void> PythonInstance::State::renew() {
+  auto status = enter(reseed);
+  if (!status) return Error{join_trap("Python does not take up from its snapshot", status.error())};
+  if (*status != 0) return Error{"Python does not take up from its snapshot: it says why above"};
   return {};
 }
 
 PythonInstance::PythonInstance(std::unique_ptr<State> state) : state_(std::move(state)) {}
 PythonInstance::~PythonInstance() = default;
 bool PythonInstance::usable() const { return state_->usable; }
+engine::Store& PythonInstance::store() { return *state_->store; }
+void PythonInstance::set_stdio(const Stdio& stdio) {
+  state_->stdio = stdio;
+  state_->wasi->set_stdio(stdio);
+}
 
-Result<std::unique_ptr<PythonInstance>> PythonInstance::create(std::shared_ptr<const PythonRuntime> runtime, PythonOptions options) {
+Result<std::unique_ptr<PythonInstance>> PythonInstance::create(std::shared_ptr<const PythonRuntime> runtime, PythonOptions options,
+                                                               std::shared_ptr<const PythonSnapshot> snapshot) {
   auto state = std::make_unique<State>();
   state->runtime = std::move(runtime);
-  if (auto booted = state->boot(options); !booted) return std::move(booted.error());
+  state->options = std::move(options);
+  state->origin = std::move(snapshot);
+  if (auto started = state->start(); !started) return std::move(started.error());
   return std::unique_ptr<PythonInstance>(new PythonInstance(std::move(state)));
 }
 
@@ -408,13 +442,33 @@ Result<CallResult> PythonInstance::call(const CallRequest& request) {
   return called;
 }
 
-Result<void> PythonInstance::reseed() {
+Result<std::shared_ptr<const PythonSnapshot>> PythonInstance::snapshot() {
   State& s = *state_;
   if (!s.usable) return Spent;
-  auto status = s.enter(s.reseed);
-  if (!status) return Error{join_trap("reseeding failed", status.error())};
-  if (*status != 0) return Error{"reseeding failed: Python says why above"};
+  auto taken = engine::Snapshot::take(*s.instance);
+  if (!taken) return std::move(taken.error());
+  return std::shared_ptr<const PythonSnapshot>(new PythonSnapshot(std::move(*taken)));
+}
+
+Result<void> PythonInstance::reset() {
+  State& s = *state_;
+  s.usable = false;
+  if (!s.origin) return Error{"the sandbox has no snapshot to go back to"};
+  if (auto restored = s.origin->state_->restore(*s.instance); !restored) return restored;
+  s.sandbox.output.clear();
+  s.sandbox.input = {};
+  if (auto made = s.make_files(); !made) return made;
+  if (auto renewed = s.renew(); !renewed) return renewed;
+  s.usable = true;
   return {};
+}
+
+std::vector<std::byte> PythonSnapshot::encode() const { return state_->encode(); }
+
+Result<std::shared_ptr<const PythonSnapshot>> PythonSnapshot::decode(const PythonRuntime& runtime, std::span<const std::byte> bytes) {
+  auto state = engine::Snapshot::decode(*runtime.parts().module, bytes);
+  if (!state) return std::move(state.error());
+  return std::shared_ptr<const PythonSnapshot>(new PythonSnapshot(std::move(*state)));
 }
 
 namespace {

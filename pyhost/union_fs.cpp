@@ -167,8 +167,10 @@ class UnionDirectory final : public Directory {
     // What the current mount is to resolve; text, because a ".." in it may follow a link.
     const Mount* mount = &mounts_->of(done);
     Parts rest(done.begin() + static_cast<long>(mount->at.size()), done.end());
+    bool dot = false;  // the last component: no name, so nothing can be removed by it
     for (std::string& part : split(path)) {
-      if (part == ".") continue;
+      dot = part == ".";
+      if (dot) continue;
       if (part == "..") {
         if (done.size() == at_.size()) return Errno::NotCapable;
         done.pop_back();
@@ -187,6 +189,7 @@ class UnionDirectory final : public Directory {
     const bool own = mount == &mounts_->of(at_) && begins_with(done, at_);
     if (own) rest.erase(rest.begin(), rest.begin() + static_cast<long>(at_.size() - mount->at.size()));
     std::string text = join(rest);
+    if (dot && !rest.empty()) text += "/.";
     if (path.ends_with('/')) text += '/';
     return Spot{own ? own_.get() : mount->directory.get(), std::move(text), std::move(done)};
   }

@@ -96,12 +96,41 @@ void Wasi::set_stdio(const Stdio& stdio) {
   put(2, stdio.err, ReadSide);
 }
 
+namespace {
+
+/// Well-formed UTF-8: no overlong forms, no surrogates, nothing above U+10FFFF.
+bool is_utf8(std::string_view text) {
+  for (size_t i = 0; i < text.size();) {
+    const auto lead = static_cast<uint8_t>(text[i]);
+    if (lead < 0x80) {
+      i++;
+      continue;
+    }
+    const size_t length = lead >= 0xc2 && lead < 0xe0 ? 2 : (lead & 0xf0) == 0xe0 ? 3 : lead >= 0xf0 && lead < 0xf5 ? 4 : 0;
+    if (length == 0 || length > text.size() - i) return false;
+    uint32_t code = lead & (0x7f >> length);
+    for (size_t k = 1; k < length; k++) {
+      const auto next = static_cast<uint8_t>(text[i + k]);
+      if ((next & 0xc0) != 0x80) return false;
+      code = code << 6 | (next & 0x3f);
+    }
+    if ((length == 3 && (code < 0x800 || (code >= 0xd800 && code < 0xe000))) ||
+        (length == 4 && (code < 0x10000 || code > 0x10ffff)))
+      return false;
+    i += length;
+  }
+  return true;
+}
+
+}  // namespace
+
 IoResult<std::string> Call::path(uint32_t address, uint32_t length) const {
   const auto text = bytes(address, length);
   if (!text) return Errno::Fault;
   if (length > PATH_MAX) return Errno::NameTooLong;
   std::string path(reinterpret_cast<const char*>(text->data()), text->size());
   if (path.find('\0') != std::string::npos) return Errno::Inval;
+  if (!is_utf8(path)) return Errno::IlSeq;
   return path;
 }
 

@@ -41,7 +41,8 @@ class Call {
     std::memcpy(memory_.base() + address, &value, sizeof(T));
     return Errno::Success;
   }
-  /// A path: copied, for the guest's memory may change under a waiting call. Inval for one with a NUL in it.
+  /// A path: copied, for the guest's memory may change under a waiting call. Inval for one with a NUL in it, IlSeq for
+  /// one that is not UTF-8, as WASI's paths are.
   [[nodiscard]] IoResult<std::string> path(uint32_t address, uint32_t length) const;
   /// The buffers that an array of iovecs names.
   [[nodiscard]] IoResult<std::vector<iovec>> buffers(uint32_t iovs, uint32_t count) const;

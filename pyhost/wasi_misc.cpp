@@ -1,6 +1,7 @@
 // Arguments, environment, randomness, and what belongs to a process.
 #include <sys/random.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "pyhost/wasi_call.hpp"
@@ -65,10 +66,12 @@ Errno environ_sizes_get(Call& call, u32 count, u32 size) { return put_sizes(call
 Errno random_get(Call& call, u32 buf, u32 buf_len) {
   const auto to = call.bytes(buf, buf_len);
   if (!to) return Errno::Fault;
+  constexpr size_t Turn = 1 << 20;  // some milliseconds; then others have theirs
   for (size_t done = 0; done < to->size();) {
-    const ssize_t n = getrandom(to->data() + done, to->size() - done, 0);
+    const ssize_t n = getrandom(to->data() + done, std::min(to->size() - done, Turn), 0);
     if (n < 0 && errno != EINTR) return errno_from_host(errno);
     if (n > 0) done += static_cast<size_t>(n);
+    if (done < to->size()) call.wasi.waiter().yield();
   }
   return Errno::Success;
 }

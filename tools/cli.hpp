@@ -56,11 +56,12 @@ Result<RuntimePaths> find_runtime();
 class EngineOption {
  public:
   void add_to(CLI::App& verb);
-  /// Null for the interpreter; an error where the engine is not built in. Lives as long as the process.
+  /// Null for the interpreter; an error where the engine is not built in. Owned by this.
   [[nodiscard]] Result<engine::Compiler*> compiler() const;
 
  private:
   std::string name_;
+  mutable std::unique_ptr<engine::Compiler> made_;
 };
 /// The engines of this build, the default first: "interp".
 std::vector<std::string> engine_names();

@@ -146,8 +146,8 @@ void add_run(CLI::App& app, int& status) {
         ->allow_extra_args(false)
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   };
-  listed("--dir", options->dirs, "A folder that the guest sees, as GUEST or as what it is called here")
-      ->type_name("HOST[::GUEST]");
+  listed("--dir", options->dirs, "A folder that the guest sees, as GUEST or as what it is called here; :ro keeps it from writing")
+      ->type_name("HOST[::GUEST][:ro]");
   listed("--env", options->env, "A variable of the guest's environment")->type_name("NAME=VALUE");
   options->entry_option = verb->add_option("--entry", options->entry, "Call this function of the Python file");
   options->invoke_option =

@@ -1,4 +1,5 @@
-// The costs of the runtime itself: switch, spawn, timer, post, memory. `io_core_bench [--json]`; figures: README.md.
+// The costs of the runtime itself: switch, spawn, timer, post, memory. `io_core_bench [--json]`;
+// figures: README.md.
 #include <atomic>
 #include <chrono>
 #include <cstdio>
@@ -71,13 +72,15 @@ double spawn_many() {
   });
 }
 
-/// Waits that are woken before their timeout: the price of a timeout nobody meets, beside 1,000 other timers.
+/// Waits that are woken before their timeout: the price of a timeout nobody meets, beside 1,000
+/// other timers.
 double timeout_unused() {
   constexpr int Count = 500'000;
   io::Scope scope;
   io::WaitQueue queue;
   io::Scope others;
-  for (int i = 0; i < 1000; ++i) others.spawn([i] { io::sleep_for(1h + std::chrono::milliseconds(i * 7919 % 1000)); });
+  for (int i = 0; i < 1000; ++i)
+    others.spawn([i] { io::sleep_for(1h + std::chrono::milliseconds(i * 7919 % 1000)); });
   io::yield();
   bool stop = false;
   scope.spawn([&] {
@@ -177,15 +180,19 @@ void parked(const bench::Report& report) {
       });
     }
     io::sleep_for(10ms);
-    report.add("10,000 parked: resident a coroutine", "KiB", {static_cast<double>(kilobytes("VmRSS") - resident) / Count});
-    report.add("10,000 parked: page tables a coroutine", "KiB", {static_cast<double>(kilobytes("VmPTE") - tables) / Count});
+    report.add("10,000 parked: resident a coroutine", "KiB",
+               {static_cast<double>(kilobytes("VmRSS") - resident) / Count});
+    report.add("10,000 parked: page tables a coroutine", "KiB",
+               {static_cast<double>(kilobytes("VmPTE") - tables) / Count});
     const int64_t start = io::now_ns();
     go.set();
     while (woken < Count) io::yield();
-    report.add("10,000 parked: wake and run all", "ms", {static_cast<double>(io::now_ns() - start) / 1e6});
+    report.add("10,000 parked: wake and run all", "ms",
+               {static_cast<double>(io::now_ns() - start) / 1e6});
     finish.set();
     scope.join();
-    report.add("10,000 parked: wake, run and end all", "ms", {static_cast<double>(io::now_ns() - start) / 1e6});
+    report.add("10,000 parked: wake, run and end all", "ms",
+               {static_cast<double>(io::now_ns() - start) / 1e6});
   });
 }
 
@@ -208,8 +215,10 @@ int main(int argc, char** argv) {
       {"wake + park + switch", "ns", [](io::Runtime&) { return park_wake(); }},
       {"spawn + join, one at a time", "ns", [](io::Runtime&) { return spawn_join(); }},
       {"spawn + join, 1,000 at a time", "ns", [](io::Runtime&) { return spawn_many(); }},
-      {"wake + park with a timeout, 1,000 timers armed", "ns", [](io::Runtime&) { return timeout_unused(); }},
-      {"10,000 timers at once: fire and run, each", "ns", [](io::Runtime&) { return timers_fire(); }},
+      {"wake + park with a timeout, 1,000 timers armed", "ns",
+       [](io::Runtime&) { return timeout_unused(); }},
+      {"10,000 timers at once: fire and run, each", "ns",
+       [](io::Runtime&) { return timers_fire(); }},
       {"post and answer between sleeping shards", "ns", post_round_trip},
       {"post to a busy shard", "ns", post_stream},
   };
@@ -219,7 +228,9 @@ int main(int argc, char** argv) {
       runtime.shard(0).run([&] { samples[i].push_back(costs[i].measure(runtime)); });
     }
   }
-  for (size_t i = 0; i < std::size(costs); ++i) report.add(costs[i].name, costs[i].unit, samples[i]);
-  if (auto ended = runtime.shutdown(0s, 5s); !ended) std::fprintf(stderr, "%s\n", ended.error().message.c_str());
+  for (size_t i = 0; i < std::size(costs); ++i)
+    report.add(costs[i].name, costs[i].unit, samples[i]);
+  if (auto ended = runtime.shutdown(0s, 5s); !ended)
+    std::fprintf(stderr, "%s\n", ended.error().message.c_str());
   parked(report);
 }

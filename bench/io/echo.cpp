@@ -1,6 +1,7 @@
-// Requests a second of an echo server over loopback: krait, an epoll loop, Boost.Asio; at 1, 100 and 1,000 connections. Each
-// server is a process of its own on one core, the load on another; the servers take turns, and medians are compared.
-// `io_echo_bench [--json] [--seconds S] [--rounds N]`; figures: README.md.
+// Requests a second of an echo server over loopback: krait, an epoll loop, Boost.Asio; at 1, 100
+// and 1,000 connections. Each server is a process of its own on one core, the load on another; the
+// servers take turns, and medians are compared. `io_echo_bench [--json] [--seconds S] [--rounds
+// N]`; figures: README.md.
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/wait.h>
@@ -82,10 +83,13 @@ int main(int argc, char** argv) {
   const struct {
     const char* name;
     bench::Server serve;
-  } servers[] = {{"krait", bench::serve_krait}, {"epoll", bench::serve_epoll}, {"Boost.Asio", bench::serve_asio}};
+  } servers[] = {{"krait", bench::serve_krait},
+                 {"epoll", bench::serve_epoll},
+                 {"Boost.Asio", bench::serve_asio}};
   pin(1);
   for (const int connections : {1, 100, 1000}) {
-    std::vector<double> rates[std::size(servers)], costs[std::size(servers)], ratios[std::size(servers)];
+    std::vector<double> rates[std::size(servers)], costs[std::size(servers)],
+        ratios[std::size(servers)];
     for (int round = 0; round < rounds; ++round) {
       for (size_t i = 0; i < std::size(servers); ++i) {
         const Sample sample = measure(servers[i].serve, connections, seconds);
@@ -99,6 +103,7 @@ int main(int argc, char** argv) {
       report.add(servers[i].name + suffix, "req/s", rates[i]);
       report.add(servers[i].name + suffix + ": server", "us/req", costs[i]);
     }
-    for (size_t i = 1; i < std::size(servers); ++i) report.add(std::string("krait / ") + servers[i].name + suffix, "x", ratios[i]);
+    for (size_t i = 1; i < std::size(servers); ++i)
+      report.add(std::string("krait / ") + servers[i].name + suffix, "x", ratios[i]);
   }
 }

@@ -1,5 +1,5 @@
-// Three echo servers of one thread each, as one would write them: over krait's coroutines, a plain epoll loop, and Boost.Asio
-// with handlers (its fastest form).
+// Three echo servers of one thread each, as one would write them: over krait's coroutines, a plain
+// epoll loop, and Boost.Asio with handlers (its fastest form).
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -80,16 +80,19 @@ class AsioConnection : public std::enable_shared_from_this<AsioConnection> {
  public:
   explicit AsioConnection(tcp::socket socket) : socket_(std::move(socket)) {}
   void read() {
-    socket_.async_read_some(asio::buffer(buffer_), [self = shared_from_this()](boost::system::error_code error, size_t got) {
-      if (!error) self->write(got);
-    });
+    socket_.async_read_some(
+        asio::buffer(buffer_),
+        [self = shared_from_this()](boost::system::error_code error, size_t got) {
+          if (!error) self->write(got);
+        });
   }
 
  private:
   void write(size_t size) {
-    asio::async_write(socket_, asio::buffer(buffer_, size), [self = shared_from_this()](boost::system::error_code error, size_t) {
-      if (!error) self->read();
-    });
+    asio::async_write(socket_, asio::buffer(buffer_, size),
+                      [self = shared_from_this()](boost::system::error_code error, size_t) {
+                        if (!error) self->read();
+                      });
   }
   tcp::socket socket_;
   char buffer_[BufferSize];

@@ -1,4 +1,5 @@
-// The load: a closed loop over epoll; over plain blocking calls for a single connection, where epoll would be most of the cost.
+// The load: a closed loop over epoll; over plain blocking calls for a single connection, where
+// epoll would be most of the cost.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/epoll.h>
@@ -28,7 +29,8 @@ int connect_to(uint16_t port) {
   address.sin_family = AF_INET;
   address.sin_port = htons(port);
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (fd < 0 || connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) fail("connect");
+  if (fd < 0 || connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
+    fail("connect");
   io::set_no_delay(fd);
   return fd;
 }

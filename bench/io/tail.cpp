@@ -1,5 +1,6 @@
-// Tail latency beside computing neighbours: 1,000 short calls on one shard, one due each millisecond, with 0, 1 or 8 coroutines
-// that compute for ever and poll their slice. `io_tail_bench [--json]`; figures: README.md.
+// Tail latency beside computing neighbours: 1,000 short calls on one shard, one due each
+// millisecond, with 0, 1 or 8 coroutines that compute for ever and poll their slice. `io_tail_bench
+// [--json]`; figures: README.md.
 #include <algorithm>
 #include <atomic>
 #include <chrono>

@@ -1,9 +1,9 @@
-// One request after another, in order, so pipelined ones are answered in order too: what lies in the buffer after a request is
-// the next one. Beast's parser is fed by hand, first up to the end of the head, where it is decided whether the body is
-// wanted at all.
+// One request after another, in order, so pipelined ones are answered in order too: what lies in
+// the buffer after a request is the next one. Beast's parser is fed by hand, first up to the end of
+// the head, where it is decided whether the body is wanted at all.
 //
-// A connection that is closed with unread input would be reset, and the answer on its way lost with it: linger() first ends
-// our side and reads on for a moment.
+// A connection that is closed with unread input would be reset, and the answer on its way lost with
+// it: linger() first ends our side and reads on for a moment.
 #include "pyhost/http/connection.hpp"
 
 #include <sys/socket.h>
@@ -26,13 +26,15 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr size_t HeadRead = 4096;           // bytes asked for while a head is expected
+constexpr size_t HeadRead = 4096;  // bytes asked for while a head is expected
 constexpr size_t BodyRead = size_t{64} << 10;
-constexpr uint32_t MaxHead = 60 << 10;      // Beast keeps a field's length in 16 bits
+constexpr uint32_t MaxHead = 60 << 10;  // Beast keeps a field's length in 16 bits
 constexpr size_t LingerBytes = size_t{256} << 10;
 constexpr auto LingerTime = 1s;
 
-bool same_name(std::string_view a, std::string_view b) { return beast::iequals({a.data(), a.size()}, {b.data(), b.size()}); }
+bool same_name(std::string_view a, std::string_view b) {
+  return beast::iequals({a.data(), a.size()}, {b.data(), b.size()});
+}
 
 std::string_view reason(unsigned status) {
   const auto text = beast::http::obsolete_reason(static_cast<beast::http::status>(status));
@@ -47,14 +49,17 @@ void append_date(std::string& head) {
   head.append(text, strftime(text, sizeof text, "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &parts));
 }
 
-std::string response_head(const Response& response, bool keep_alive, bool one_dot_zero, bool retry_after, unsigned seconds) {
+std::string response_head(const Response& response, bool keep_alive, bool one_dot_zero,
+                          bool retry_after, unsigned seconds) {
   std::string head = "HTTP/1.1 " + std::to_string(response.status) + " ";
   head += reason(response.status);
   head += "\r\n";
   append_date(head);
-  for (const auto& [name, value] : response.fields) head.append(name).append(": ").append(value).append("\r\n");
+  for (const auto& [name, value] : response.fields)
+    head.append(name).append(": ").append(value).append("\r\n");
   if (retry_after) head += "Retry-After: " + std::to_string(seconds) + "\r\n";
-  if (response.status != 204 && response.status != 304) head += "Content-Length: " + std::to_string(response.body.size()) + "\r\n";
+  if (response.status != 204 && response.status != 304)
+    head += "Content-Length: " + std::to_string(response.body.size()) + "\r\n";
   if (!keep_alive) head += "Connection: close\r\n";
   if (keep_alive && one_dot_zero) head += "Connection: keep-alive\r\n";
   head += "\r\n";
@@ -87,7 +92,8 @@ std::string refusal(unsigned retry_after) {
   return response_head(response, false, false, true, retry_after) + response.body;
 }
 
-// -- Buffer -----------------------------------------------------------------------------------------------------------
+// -- Buffer
+// -----------------------------------------------------------------------------------------------------------
 
 void Buffer::consume(size_t size) {
   begin_ += size;
@@ -107,14 +113,17 @@ char* Buffer::reserve(size_t size) {
   return bytes_.data() + end_;
 }
 
-// -- Reader: the parser and the limits --------------------------------------------------------------------------------
+// -- Reader: the parser and the limits
+// --------------------------------------------------------------------------------
 
-/// Reads one request. Errors are the status of the answer: 400, 408, 413, 431; 0 is none, and Gone has no answer.
+/// Reads one request. Errors are the status of the answer: 400, 408, 413, 431; 0 is none, and Gone
+/// has no answer.
 class Connection::Reader {
  public:
   static constexpr unsigned Gone = 1;
 
-  explicit Reader(Connection& connection) : connection_(connection), limits_(connection.server_.options_.limits) {
+  explicit Reader(Connection& connection)
+      : connection_(connection), limits_(connection.server_.options_.limits) {
     parser_.header_limit(std::min(limits_.head_bytes, MaxHead));
     parser_.body_limit(limits_.body_bytes);
     parser_.eager(false);
@@ -159,7 +168,8 @@ class Connection::Reader {
       buffer.consume(parser_.put({bytes.data(), bytes.size()}, error));
       if (!error) return 0;
       if (error != beast::http::error::need_more) return status_of(error);
-      // What the parser leaves is one line, or one block of trailers: it may be no longer than a head.
+      // What the parser leaves is one line, or one block of trailers: it may be no longer than a
+      // head.
       if (buffer.view().size() > limits_.head_bytes) return parser_.is_header_done() ? 400 : 431;
     }
     const int got = connection_.receive(size, deadline);
@@ -180,7 +190,8 @@ class Connection::Reader {
   beast::http::request_parser<beast::http::string_body> parser_;
 };
 
-// -- Connection -------------------------------------------------------------------------------------------------------
+// -- Connection
+// -------------------------------------------------------------------------------------------------------
 
 void Connection::serve() {
   io::set_no_delay(fd_);
@@ -232,8 +243,10 @@ Connection::Next Connection::serve_one() {
   for (const auto& field : head) {
     request.fields.emplace_back(std::string(field.name_string()), std::string(field.value()));
   }
-  if (!one_dot_zero_ && head.count(beast::http::field::host) != 1) return refuse(400, "a request names exactly one Host");
-  if (head.count(beast::http::field::transfer_encoding) != 0 && (one_dot_zero_ || !reader.chunked())) {
+  if (!one_dot_zero_ && head.count(beast::http::field::host) != 1)
+    return refuse(400, "a request names exactly one Host");
+  if (head.count(beast::http::field::transfer_encoding) != 0 &&
+      (one_dot_zero_ || !reader.chunked())) {
     return refuse(501, "the only Transfer-Encoding is chunked, in HTTP/1.1");
   }
   if (reader.body_too_large()) return refuse(413, "the body is too large");
@@ -243,7 +256,8 @@ Connection::Next Connection::serve_one() {
 Connection::Next Connection::answer(Reader& reader, Request& request) {
   const Limits& limits = server_.options_.limits;
   struct InHandler {
-    explicit InHandler(std::atomic<unsigned>& count) : count(count), before(count.fetch_add(1, std::memory_order_relaxed)) {}
+    explicit InHandler(std::atomic<unsigned>& count)
+        : count(count), before(count.fetch_add(1, std::memory_order_relaxed)) {}
     ~InHandler() { count.fetch_sub(1, std::memory_order_relaxed); }
     std::atomic<unsigned>& count;
     const unsigned before;
@@ -252,12 +266,17 @@ Connection::Next Connection::answer(Reader& reader, Request& request) {
     server_.counters_.refused_requests.fetch_add(1, std::memory_order_relaxed);
     // With its body unread there is no telling where the next request begins.
     const bool keep_alive = reader.done() && reader.keep_alive();
-    if (!respond(plain(503, "too many requests at once"), keep_alive, request.method != "HEAD", true)) return Next::Close;
+    if (!respond(plain(503, "too many requests at once"), keep_alive, request.method != "HEAD",
+                 true))
+      return Next::Close;
     return keep_alive ? Next::Request : Next::Linger;
   }
-  if (const std::string* expected = find_field(request.fields, "Expect"); expected && !one_dot_zero_) {
-    if (!same_name(*expected, "100-continue")) return refuse(417, "the only expectation is 100-continue");
-    if (!reader.done() && buffer_.empty() && !send("HTTP/1.1 100 Continue\r\n\r\n", {})) return Next::Close;
+  if (const std::string* expected = find_field(request.fields, "Expect");
+      expected && !one_dot_zero_) {
+    if (!same_name(*expected, "100-continue"))
+      return refuse(417, "the only expectation is 100-continue");
+    if (!reader.done() && buffer_.empty() && !send("HTTP/1.1 100 Continue\r\n\r\n", {}))
+      return Next::Close;
   }
   if (const unsigned error = reader.read_body()) {
     return error == Reader::Gone ? Next::Close : refuse(error, "the request's body cannot be read");
@@ -265,7 +284,8 @@ Connection::Next Connection::answer(Reader& reader, Request& request) {
   request.body = reader.take_body();
   server_.counters_.requests.fetch_add(1, std::memory_order_relaxed);
   Response response;
-  // The answer to an exception is sent outside of the handler: a coroutine must not park inside of one.
+  // The answer to an exception is sent outside of the handler: a coroutine must not park inside of
+  // one.
   try {
     response = server_.handler_(request);
   } catch (const std::exception& exception) {
@@ -283,9 +303,10 @@ Connection::Next Connection::refuse(unsigned status, std::string_view why) {
   return respond(plain(status, why), false, true) ? Next::Linger : Next::Close;
 }
 
-bool Connection::respond(const Response& response, bool keep_alive, bool with_body, bool retry_after) {
-  const std::string head =
-      response_head(response, keep_alive, one_dot_zero_, retry_after, server_.options_.limits.retry_after);
+bool Connection::respond(const Response& response, bool keep_alive, bool with_body,
+                         bool retry_after) {
+  const std::string head = response_head(response, keep_alive, one_dot_zero_, retry_after,
+                                         server_.options_.limits.retry_after);
   with_body = with_body && response.status != 204 && response.status != 304;
   return send(head, with_body ? std::string_view(response.body) : std::string_view());
 }
@@ -293,7 +314,8 @@ bool Connection::respond(const Response& response, bool keep_alive, bool with_bo
 bool Connection::send(std::string_view head, std::string_view body) {
   const io::Deadline deadline(server_.options_.limits.write);
   while (!head.empty() || !body.empty()) {
-    iovec parts[2] = {{const_cast<char*>(head.data()), head.size()}, {const_cast<char*>(body.data()), body.size()}};
+    iovec parts[2] = {{const_cast<char*>(head.data()), head.size()},
+                      {const_cast<char*>(body.data()), body.size()}};
     msghdr message = {};
     message.msg_iov = head.empty() ? parts + 1 : parts;
     message.msg_iovlen = head.empty() || body.empty() ? 1 : 2;

@@ -28,11 +28,13 @@ class Buffer {
   size_t end_ = 0;
 };
 
-/// Serves one connection in one coroutine; what it shares with its shard's stop() is `idle` and `stopping`, on one thread.
+/// Serves one connection in one coroutine; what it shares with its shard's stop() is `idle` and
+/// `stopping`, on one thread.
 class Connection : public io::ListNode {
  public:
   /// Owns `fd`, which must be a connected stream socket.
-  Connection(Server& server, int fd, const bool& stopping) : server_(server), fd_(fd), stopping_(stopping) {}
+  Connection(Server& server, int fd, const bool& stopping)
+      : server_(server), fd_(fd), stopping_(stopping) {}
   /// Until the other side, a limit or the server ends it. Closes the socket.
   void serve();
   /// Makes a connection that waits for its next request see the end.

@@ -17,12 +17,13 @@ struct Request {
   std::string method;
   std::string target;  ///< as sent: path and query, percent-encoded
   Fields fields;
-  std::string body;    ///< any bytes; chunks joined
+  std::string body;  ///< any bytes; chunks joined
 };
 
 struct Response {
   unsigned status = 200;
-  Fields fields;     ///< the server adds Content-Length, Connection and Date itself; these must not be here
+  Fields fields;  ///< the server adds Content-Length, Connection and Date itself; these must not be
+                  ///< here
   std::string body;  ///< any bytes; not sent to HEAD, nor with 204 and 304
 };
 

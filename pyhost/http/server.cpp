@@ -1,7 +1,8 @@
-// Every shard accepts from the one listening socket and keeps its connections to itself; what is shared is counted in atomics.
+// Every shard accepts from the one listening socket and keeps its connections to itself; what is
+// shared is counted in atomics.
 //
-// Stop, on each shard: the acceptor goes first, then the connections that wait for a request see the end of their input; the
-// others notice `stopping` after their answer.
+// Stop, on each shard: the acceptor goes first, then the connections that wait for a request see
+// the end of their input; the others notice `stopping` after their answer.
 #include "pyhost/http/server.hpp"
 
 #include <sys/socket.h>
@@ -30,8 +31,9 @@ struct Server::OnShard {
 
 namespace {
 
-constexpr int Backlog = 4096;           // the kernel's queue
-constexpr unsigned MaxRefusing = 64;    // connections a shard says 503 to at once; beyond, it just closes
+constexpr int Backlog = 4096;  // the kernel's queue
+constexpr unsigned MaxRefusing =
+    64;  // connections a shard says 503 to at once; beyond, it just closes
 constexpr auto RefuseTime = 1s;
 
 }  // namespace
@@ -39,7 +41,8 @@ constexpr auto RefuseTime = 1s;
 Server::Server(io::Runtime& runtime, Options options, Handler handler)
     : runtime_(runtime), options_(std::move(options)), handler_(std::move(handler)) {}
 
-Result<std::unique_ptr<Server>> Server::start(io::Runtime& runtime, Options options, Handler handler) {
+Result<std::unique_ptr<Server>> Server::start(io::Runtime& runtime, Options options,
+                                              Handler handler) {
   std::unique_ptr<Server> server(new Server(runtime, std::move(options), std::move(handler)));
   auto listening = io::listen_tcp(server->options_.address.c_str(), server->options_.port, Backlog);
   if (!listening) return listening.error();
@@ -62,7 +65,8 @@ void Server::accept_on(OnShard& on) {
     const int fd = acceptor.next();
     if (fd == -ECANCELED) return;
     if (fd < 0) {
-      // Out of descriptors or memory: others must end first. Errors of the one connection that failed come here too.
+      // Out of descriptors or memory: others must end first. Errors of the one connection that
+      // failed come here too.
       io::sleep_for(10ms);
       continue;
     }
@@ -90,7 +94,8 @@ void Server::refuse(OnShard& on, int fd) {
   const auto say = [this, fd, &on] {
     const io::Deadline deadline(RefuseTime);
     char discarded[4096];
-    if (io::send_all(fd, refusal(options_.limits.retry_after), deadline) == 0 && io::shutdown(fd, SHUT_WR) == 0) {
+    if (io::send_all(fd, refusal(options_.limits.retry_after), deadline) == 0 &&
+        io::shutdown(fd, SHUT_WR) == 0) {
       while (io::recv(fd, discarded, sizeof discarded, 0, deadline) > 0) {
       }
     }

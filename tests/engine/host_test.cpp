@@ -158,3 +158,20 @@ TEST_CASE("an exception passes through a host function to the guest that catches
         (catch $t)))))");
   CHECK(guest.get<int32_t>("catch") == 42);
 }
+
+TEST_CASE("what a host function throws passes the frame that called it in its own place") {
+  Guest guest;
+  guest.linker.func("h", "through", [](Caller& caller) -> Outcome<> {
+    return call<void>(caller.store(), *caller.instance()->export_func("throw"));
+  });
+  guest.instantiate(R"((module
+    (import "h" "through" (func $through))
+    (tag $t)
+    (func (export "throw") (throw $t))
+    (func $left (try (do (return_call $through)) (catch_all)))
+    (func (export "run") (result i32)
+      (try (result i32)
+        (do (call $left) (i32.const 1))
+        (catch $t (i32.const 2))))))");
+  CHECK(guest.get<int32_t>("run") == 2);
+}

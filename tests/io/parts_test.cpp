@@ -1,5 +1,9 @@
 // The parts that need no running shard: stacks, timers, closures, deadlines, the ring's set-up.
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <csignal>
@@ -29,7 +33,8 @@ size_t resident_pages(const Stack& stack) {
 
 }  // namespace
 
-TEST_CASE("stacks are large, reused last in first out, and trimmed to their top when nobody needs them") {
+TEST_CASE(
+    "stacks are large, reused last in first out, and trimmed to their top when nobody needs them") {
   StackPool pool({.stack_size = 8 << 20, .resident = 64 << 10});
   const Stack deep = pool.acquire();
   const Stack shallow = pool.acquire();
@@ -61,7 +66,8 @@ TEST_CASE("stacks are large, reused last in first out, and trimmed to their top 
   CHECK(pool.deep() == 0);
 }
 
-TEST_CASE("idle stacks are bounded in number and in what they hold, and go when nobody needs them") {
+TEST_CASE(
+    "idle stacks are bounded in number and in what they hold, and go when nobody needs them") {
   StackPool pool({.stack_size = 1 << 20, .resident = 4096, .keep_idle = 10, .max_idle = 500});
   std::vector<Stack> stacks;
   for (int i = 0; i < 600; ++i) {
@@ -166,6 +172,44 @@ TEST_CASE("the ring can be had at every level of kernel support") {
     CHECK((*ring)->level() >= level);
     CHECK((*ring)->supports(IORING_OP_RECV));
   }
+}
+
+namespace {
+
+/// The error of Runtime::start in a process whose io_uring_setup fails with `error`.
+std::string start_error_when_setup_fails_with(int error) {
+  Pipe pipe;
+  const pid_t child = fork();
+  if (child == 0) {
+    sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<uint32_t>(error)),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const sock_fprog program = {std::size(filter), filter};
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) _exit(1);
+    auto runtime = Runtime::start({.shards = 2});
+    const std::string message = runtime ? "started" : runtime.error().message;
+    _exit(::write(pipe.write_end, message.data(), message.size()) < 0);
+  }
+  Pipe::close_one(pipe.write_end);
+  char message[500] = {};
+  CHECK(::read(pipe.read_end, message, sizeof message - 1) > 0);
+  waitpid(child, nullptr, 0);
+  return message;
+}
+
+}  // namespace
+
+TEST_CASE("where there is no io_uring the start says why, in one line") {
+  CHECK(start_error_when_setup_fails_with(EPERM).find("io_uring is forbidden") == 0);
+  CHECK(start_error_when_setup_fails_with(ENOSYS).find("this kernel has no io_uring") == 0);
+  CHECK(start_error_when_setup_fails_with(ENOMEM).find("ulimit -l") != std::string::npos);
+  CHECK(start_error_when_setup_fails_with(EINVAL).find("cannot be set up: Invalid argument") !=
+        std::string::npos);
+  CHECK(start_error_when_setup_fails_with(EPERM).find('\n') == std::string::npos);
 }
 
 TEST_CASE("more submissions than the ring holds") {

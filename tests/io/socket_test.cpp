@@ -45,36 +45,39 @@ std::string exchange(int fd, const std::string& text) {
 TEST_CASE("a hundred clients talk to an echo server") {
   for (unsigned level = 0; level <= Ring::MaxLevel; ++level) {
     CAPTURE(level);
-    in_coroutine([] {
-      Listener listener;
-      Scope server;
-      server.spawn([&] {
-        Acceptor acceptor(listener.fd, 8);
-        int fd;
-        while ((fd = acceptor.next()) >= 0) server.spawn([fd] { echo(fd); });
-        CHECK(fd == -ECANCELED);
-      });
-      Scope clients;
-      int served = 0;
-      for (int i = 0; i < 100; ++i) {
-        clients.spawn([&, i] {
-          const int fd = connect_tcp("127.0.0.1", listener.port);
-          REQUIRE(fd >= 0);
-          set_no_delay(fd);
-          for (int round = 0; round < 5; ++round) {
-            const std::string text = std::string(static_cast<size_t>(i * 50 + 1), 'x') + std::to_string(round);
-            CHECK(exchange(fd, text) == text);
+    in_coroutine(
+        [] {
+          Listener listener;
+          Scope server;
+          server.spawn([&] {
+            Acceptor acceptor(listener.fd, 8);
+            int fd;
+            while ((fd = acceptor.next()) >= 0) server.spawn([fd] { echo(fd); });
+            CHECK(fd == -ECANCELED);
+          });
+          Scope clients;
+          int served = 0;
+          for (int i = 0; i < 100; ++i) {
+            clients.spawn([&, i] {
+              const int fd = connect_tcp("127.0.0.1", listener.port);
+              REQUIRE(fd >= 0);
+              set_no_delay(fd);
+              for (int round = 0; round < 5; ++round) {
+                const std::string text =
+                    std::string(static_cast<size_t>(i * 50 + 1), 'x') + std::to_string(round);
+                CHECK(exchange(fd, text) == text);
+              }
+              CHECK(io::shutdown(fd, SHUT_WR) == 0);
+              char byte;
+              CHECK(recv(fd, &byte, 1) == 0);
+              CHECK(close(fd) == 0);
+              ++served;
+            });
           }
-          CHECK(io::shutdown(fd, SHUT_WR) == 0);
-          char byte;
-          CHECK(recv(fd, &byte, 1) == 0);
-          CHECK(close(fd) == 0);
-          ++served;
-        });
-      }
-      CHECK(clients.join() == 0);
-      CHECK(served == 100);
-    }, {.shards = 1, .ring_level = level});
+          CHECK(clients.join() == 0);
+          CHECK(served == 100);
+        },
+        {.shards = 1, .ring_level = level});
   }
 }
 

@@ -29,7 +29,9 @@ Response echo(const Request& request) {
   if (request.target == "/hang") io::sleep_for(1h);
   if (request.target == "/nothing") return {204, {}, ""};
   if (request.target == "/forge") return {200, {{"X", "a\r\nY: b"}}, ""};
-  return {200, {{"Content-Type", "text/plain"}}, request.method + " " + request.target + " " + request.body};
+  return {200,
+          {{"Content-Type", "text/plain"}},
+          request.method + " " + request.target + " " + request.body};
 }
 
 /// A server of two shards, and clients that block this thread.
@@ -112,14 +114,18 @@ class Client {
   std::string got_;
 };
 
-unsigned status(const std::string& answer) { return answer.size() < 12 ? 0 : static_cast<unsigned>(std::stoul(answer.substr(9, 3))); }
+unsigned status(const std::string& answer) {
+  return answer.size() < 12 ? 0 : static_cast<unsigned>(std::stoul(answer.substr(9, 3)));
+}
 
 std::string body(const std::string& answer) {
   const size_t end = answer.find("\r\n\r\n");
   return end == std::string::npos ? "" : answer.substr(end + 4);
 }
 
-bool has(const std::string& answer, std::string_view text) { return answer.find(text) != std::string::npos; }
+bool has(const std::string& answer, std::string_view text) {
+  return answer.find(text) != std::string::npos;
+}
 
 }  // namespace
 
@@ -134,7 +140,8 @@ TEST_CASE("requests are answered, one after another on one connection") {
     CHECK_FALSE(has(answer, "Connection:"));
     CHECK(body(answer) == "GET /a ");
   }
-  CHECK(body(client.ask("POST /b HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello")) == "POST /b hello");
+  CHECK(body(client.ask("POST /b HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello")) ==
+        "POST /b hello");
   const std::string last = client.ask("GET /c HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
   CHECK(has(last, "\r\nConnection: close\r\n"));
   CHECK(client.ended());
@@ -145,7 +152,8 @@ TEST_CASE("requests are answered, one after another on one connection") {
 TEST_CASE("a request may come byte by byte") {
   World world;
   Client client(world);
-  for (const char byte : std::string("\r\nPOST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc")) {
+  for (const char byte :
+       std::string("\r\nPOST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc")) {
     client.send({&byte, 1});
     std::this_thread::sleep_for(200us);
   }
@@ -157,8 +165,8 @@ TEST_CASE("pipelined requests are answered in order") {
   Client client(world);
   std::string all;
   for (int i = 0; i < 50; ++i) {
-    all += "POST /" + std::string(i % 7 == 0 ? "slow" : std::to_string(i)) + " HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n" +
-           std::to_string(i + 10);
+    all += "POST /" + std::string(i % 7 == 0 ? "slow" : std::to_string(i)) +
+           " HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n" + std::to_string(i + 10);
   }
   client.send(all);
   for (int i = 0; i < 50; ++i) {
@@ -171,7 +179,8 @@ TEST_CASE("chunked bodies, with extensions and trailers, and any bytes") {
   World world;
   Client client(world);
   const std::string head = "POST /c HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
-  CHECK(body(client.ask(head + "5\r\nhello\r\n1;x=y\r\n \r\n6\r\nchunks\r\n0\r\n\r\n")) == "POST /c hello chunks");
+  CHECK(body(client.ask(head + "5\r\nhello\r\n1;x=y\r\n \r\n6\r\nchunks\r\n0\r\n\r\n")) ==
+        "POST /c hello chunks");
   CHECK(body(client.ask(head + "0\r\nTrailer: 1\r\n\r\n")) == "POST /c ");
   const std::string bytes("\0\r\n\xff", 4);
   CHECK(body(client.ask(head + "4\r\n" + bytes + "\r\n0\r\n\r\n")) == "POST /c " + bytes);
@@ -183,7 +192,9 @@ TEST_CASE("a large body goes both ways") {
   World world;
   Client client(world);
   const std::string large(5'000'000, 'x');
-  std::thread sender([&] { client.send("PUT /l HTTP/1.1\r\nHost: x\r\nContent-Length: 5000000\r\n\r\n" + large); });
+  std::thread sender([&] {
+    client.send("PUT /l HTTP/1.1\r\nHost: x\r\nContent-Length: 5000000\r\n\r\n" + large);
+  });
   sender.join();
   CHECK(body(client.answer()) == "PUT /l " + large);
   CHECK(status(client.ask("GET / HTTP/1.1\r\nHost: x\r\n\r\n")) == 200);
@@ -197,7 +208,8 @@ TEST_CASE("HEAD and 204 have no body; HTTP/1.0 closes unless asked") {
   const std::string nothing = client.ask("GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n");
   CHECK(status(nothing) == 204);
   CHECK_FALSE(has(nothing, "Content-Length"));
-  CHECK(has(client.ask("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"), "\r\nConnection: keep-alive\r\n"));
+  CHECK(has(client.ask("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"),
+            "\r\nConnection: keep-alive\r\n"));
   CHECK(has(client.ask("GET / HTTP/1.0\r\n\r\n"), "\r\nConnection: close\r\n"));
   CHECK(client.ended());
 }
@@ -210,12 +222,20 @@ TEST_CASE("Expect: 100-continue") {
   client.send("abc");
   CHECK(body(client.answer()) == "POST /e abc");
   // Who sends at once gets no interim answer.
-  CHECK(body(client.ask("POST /e HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\nabc")) == "POST /e abc");
+  CHECK(
+      body(client.ask(
+          "POST /e HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\nabc")) ==
+      "POST /e abc");
   Client other(world);
-  CHECK(status(other.ask("POST /e HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: miracles\r\n\r\n")) == 417);
+  CHECK(status(other.ask(
+            "POST /e HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: miracles\r\n\r\n")) ==
+        417);
   CHECK(other.ended());
   // A body that would be refused is not asked for.
-  CHECK(status(client.ask("POST /e HTTP/1.1\r\nHost: x\r\nContent-Length: 1001\r\nExpect: 100-continue\r\n\r\n")) == 413);
+  CHECK(
+      status(client.ask(
+          "POST /e HTTP/1.1\r\nHost: x\r\nContent-Length: 1001\r\nExpect: 100-continue\r\n\r\n")) ==
+      413);
 }
 
 TEST_CASE("what is no sound request gets its error, and the connection ends") {
@@ -230,8 +250,12 @@ TEST_CASE("what is no sound request gets its error, and the connection ends") {
       {"GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", 400},
       {"GET / HTTP/1.1\r\nHost: x\r\nbad field\r\n\r\n", 400},
       {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd", 400},
-      {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
-      {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n", 400},
+      {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: "
+       "chunked\r\n\r\n0\r\n\r\n",
+       400},
+      {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: "
+       "3\r\n\r\n0\r\n\r\n",
+       400},
       {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", 501},
       {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked, gzip\r\n\r\n", 501},
       {"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 501},
@@ -253,7 +277,8 @@ TEST_CASE("head and body are bounded, however they come") {
   const std::string host = "Host: x\r\n";
   {
     Client client(world);
-    CHECK(status(client.ask("GET /" + std::string(3000, 'a') + " HTTP/1.1\r\n" + host + "\r\n")) == 431);
+    CHECK(status(client.ask("GET /" + std::string(3000, 'a') + " HTTP/1.1\r\n" + host + "\r\n")) ==
+          431);
     CHECK(client.ended());
   }
   {
@@ -264,22 +289,26 @@ TEST_CASE("head and body are bounded, however they come") {
   }
   {
     Client client(world);
-    CHECK(status(client.ask("POST / HTTP/1.1\r\n" + host + "Content-Length: 1001\r\n\r\n" + std::string(1001, 'b'))) == 413);
+    CHECK(status(client.ask("POST / HTTP/1.1\r\n" + host + "Content-Length: 1001\r\n\r\n" +
+                            std::string(1001, 'b'))) == 413);
     CHECK(client.ended());
   }
   {
     Client client(world);
     std::string chunks;
     for (int i = 0; i < 20; ++i) chunks += "64\r\n" + std::string(100, 'c') + "\r\n";
-    CHECK(status(client.ask("POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\n\r\n" + chunks)) == 413);
+    CHECK(status(client.ask("POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\n\r\n" +
+                            chunks)) == 413);
   }
   {
     Client client(world);
-    CHECK(status(client.ask("POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\n\r\n5;" + std::string(50'000, 'e'))) == 400);
+    CHECK(status(client.ask("POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\n\r\n5;" +
+                            std::string(50'000, 'e'))) == 400);
   }
   {
     Client client(world);
-    CHECK(status(client.ask("POST / HTTP/1.1\r\n" + host + "Content-Length: 1000\r\n\r\n" + std::string(1000, 'b'))) == 200);
+    CHECK(status(client.ask("POST / HTTP/1.1\r\n" + host + "Content-Length: 1000\r\n\r\n" +
+                            std::string(1000, 'b'))) == 200);
   }
 }
 
@@ -296,17 +325,21 @@ TEST_CASE("time is bounded: idle, head, body") {
 }
 
 TEST_CASE("a client that reads nothing does not hold its answer for ever") {
-  World world({.write = 50ms}, [](const Request&) { return Response{200, {}, std::string(64 << 20, 'x')}; });
+  World world({.write = 50ms}, [](const Request&) {
+    return Response{200, {}, std::string(64 << 20, 'x')};
+  });
   Client client(world);
   client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
-  while (world.server->open_connections() == 0 || world.server->counters().requests == 0) std::this_thread::sleep_for(1ms);
+  while (world.server->open_connections() == 0 || world.server->counters().requests == 0)
+    std::this_thread::sleep_for(1ms);
   while (world.server->open_connections() != 0) std::this_thread::sleep_for(1ms);
 }
 
 TEST_CASE("handlers that throw or forge fields make a 500") {
   World world;
   Client client(world);
-  CHECK(body(client.ask("GET /throw HTTP/1.1\r\nHost: x\r\n\r\n")) == "the handler failed: broken\n");
+  CHECK(body(client.ask("GET /throw HTTP/1.1\r\nHost: x\r\n\r\n")) ==
+        "the handler failed: broken\n");
   const std::string forged = client.ask("GET /forge HTTP/1.1\r\nHost: x\r\n\r\n");
   CHECK(status(forged) == 500);
   CHECK_FALSE(has(forged, "Y: b"));
