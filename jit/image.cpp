@@ -1,9 +1,7 @@
-// Images. Code is written through a read-write view of an anonymous file that is gone before the read-execute
-// mapping is made, so no page is ever both.
+// Images. Code is copied into pages that are read-write then and read-execute ever after; no page is both at once.
 #include "jit/image.hpp"
 
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
@@ -23,6 +21,7 @@ using engine::Trap;
 namespace {
 
 constexpr size_t CodeAlignment = 16;
+constexpr size_t HugePage = size_t{2} << 20;
 
 void append(Blob& blob, const std::vector<uint8_t>& bytes, uint32_t& begin) {
   blob.code.resize((blob.code.size() + CodeAlignment - 1) & ~(CodeAlignment - 1), 0xcc);
@@ -91,20 +90,27 @@ std::shared_ptr<Image> Image::map(std::shared_ptr<const engine::Module> module, 
 
 bool Image::map_code() {
   if (blob_.code.empty()) return false;
-  mapped_ = (blob_.code.size() + 4095) & ~size_t{4095};
-  const int fd = memfd_create("krait-code", MFD_CLOEXEC);
-  if (fd < 0) return false;
-  void* view = MAP_FAILED;
-  if (ftruncate(fd, static_cast<off_t>(mapped_)) == 0) view = mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-  void* code = MAP_FAILED;
-  if (view != MAP_FAILED) {
-    std::memcpy(view, blob_.code.data(), blob_.code.size());
-    munmap(view, mapped_);
-    code = mmap(nullptr, mapped_, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
+  // Large images start at a huge page's border and ask for such pages: CPython's code is 7 MB, all of it warm.
+  const size_t align = blob_.code.size() >= HugePage ? HugePage : 4096;
+  const size_t bytes = (blob_.code.size() + align - 1) & ~(align - 1);
+  void* area = mmap(nullptr, bytes + align, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (area == MAP_FAILED) return false;
+  auto* start = static_cast<std::byte*>(area);
+  base_ = reinterpret_cast<std::byte*>((reinterpret_cast<uintptr_t>(start) + align - 1) & ~(align - 1));
+  mapped_ = bytes;
+  if (base_ > start) munmap(start, static_cast<size_t>(base_ - start));
+  if (std::byte* end = start + bytes + align; end > base_ + bytes) munmap(base_ + bytes, static_cast<size_t>(end - (base_ + bytes)));
+  if (align == HugePage) madvise(base_, bytes, MADV_HUGEPAGE);
+  bool done = mprotect(base_, bytes, PROT_READ | PROT_WRITE) == 0;
+  if (done) {
+    std::memcpy(base_, blob_.code.data(), blob_.code.size());
+    done = mprotect(base_, bytes, PROT_READ | PROT_EXEC) == 0;
   }
-  close(fd);
-  if (code == MAP_FAILED) return false;
-  base_ = static_cast<std::byte*>(code);
+  if (!done) {
+    munmap(base_, bytes);
+    base_ = nullptr;
+    return false;
+  }
   range_ = {base_, mapped_, this, lookup, trap_landing()};
   engine::register_code(range_);
   return true;

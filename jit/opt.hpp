@@ -5,7 +5,9 @@
 
 namespace krait::jit {
 
-/// Folds constants, simplifies, and numbers values within blocks and down the dominator tree.
+/// Folds constants, simplifies, turns operations into cheaper ones, decides branches on constants.
 void fold(Function& f);
+/// Takes loads and reads of globals from earlier loads and stores of the same place, where nothing can have changed it.
+void forward(Function& f);
 
 }  // namespace krait::jit

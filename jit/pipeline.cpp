@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdio>
+#include <cstdlib>
 
 #include "jit/build.hpp"
 #include "jit/opt.hpp"
@@ -11,13 +13,21 @@
 namespace krait::jit {
 
 std::span<const Pass> passes() {
-  static constexpr std::array<Pass, 1> Passes = {{
+  static constexpr std::array<Pass, 2> Passes = {{
       {"fold", fold},
+      {"forward", forward},
   }};
   return Passes;
 }
 
 namespace {
+
+void check(const Function& f, const char* stage) {
+  const std::string wrong = verify(f);
+  if (wrong.empty()) return;
+  std::fprintf(stderr, "function %u, after %s: %s\n%s", f.index, stage, wrong.c_str(), print(f).c_str());
+  std::abort();
+}
 
 bool generate(Function& f, const Options& options, const CpuFeatures& cpu, CompiledFunction& out, std::string* listing) {
   MFunction machine;
@@ -51,17 +61,13 @@ CompiledFunction compile_function(const engine::Module& module, uint32_t defined
     return out;
   }
   if (listing) *listing += "built:\n" + print(f);
+  if (options.verify) check(f, "build");
   for (const Pass& pass : passes()) {
     if (std::find(options.disable.begin(), options.disable.end(), pass.name) != options.disable.end()) continue;
     pass.run(f);
     if (listing) *listing += std::string("after ") + pass.name + ":\n" + print(f);
+    if (options.verify) check(f, pass.name);
   }
-#ifndef NDEBUG
-  if (std::string wrong = verify(f); !wrong.empty()) {
-    out.declined = "broken IR: " + wrong;
-    return out;
-  }
-#endif
   generate(f, options, cpu, out, listing);
   return out;
 }

@@ -299,35 +299,51 @@ bool Allocator::split_at_loop(uint32_t id) {
   return true;
 }
 
-/// The cheapest place to cut in (low, high]: high itself, or the start of a colder block before it.
-uint32_t Allocator::cheapest_cut(uint32_t low, uint32_t high) const {
-  uint32_t best = high;
-  uint32_t b = block_at(high);
-  float freq = f_.blocks[b].freq;
-  for (int steps = 0; steps < 64 && b > 0 && block_starts_[b] > low; ++steps, --b) {
-    const float here = std::min(f_.blocks[b].freq, f_.blocks[b - 1].freq);
-    if (here < freq) freq = here, best = block_starts_[b];
+/// How far from the bundle's start, at most to `limit`, a register pays. Uses speak for it; against it speak the edges that
+/// enter from where the value will be in memory, each of which has to load it. None where it does not pay at all.
+uint32_t Allocator::worthwhile_end(const Bundle& b, uint32_t limit) const {
+  const uint32_t start = b.ranges.front().from;
+  uint32_t block = block_at(start), end = None;
+  float score = 0, best = 0;
+  auto enter = [&](uint32_t at) {
+    for (uint32_t p : f_.blocks[at].preds)
+      if (const uint32_t from = 4 * f_.blocks[p].end - 1; from < start || from >= limit)
+        score -= std::min(f_.blocks[p].freq, f_.blocks[at].freq);
+  };
+  if (start == block_starts_[block] && !is_phi_here(b, block)) enter(block);
+  for (const BundleRange& r : b.ranges) {
+    if (r.from >= limit) break;
+    for (const Use& u : uses_in(r)) {
+      if (u.pos >= limit) break;
+      for (const uint32_t here = block_at(u.pos); block < here;) {
+        ++block;
+        if (block_starts_[block] >= r.from) enter(block);
+      }
+      score += f_.blocks[block].freq;
+      if (score > best) best = score, end = (u.pos & ~3u) + 4;
+    }
   }
-  return best;
+  return end;
 }
 
-/// Cuts off the part before the first conflict in the register where that comes last.
+bool Allocator::is_phi_here(const Bundle& b, uint32_t block) const {
+  const VReg v = b.ranges.front().vreg;
+  for (uint32_t p = f_.blocks[block].first_phi; p < f_.blocks[block].end_phi; ++p)
+    if (f_.phis[p].def.vreg == v) return true;
+  return false;
+}
+
+/// Cuts off the part before the first conflict in the register where that comes last, as far as that pays.
 bool Allocator::split_prefix(uint32_t id) {
   const auto [reg, conflict] = best_prefix_;
   Bundle& b = bundles_[id];
-  uint32_t cut = conflict & ~3u;
+  const uint32_t cut = conflict & ~3u;
   if (reg == NoPReg || !inside(b, cut) || cut <= (b.ranges.front().from & ~3u) + 4) return false;
-  uint32_t last_use = 0, uses = 0;
-  for (const BundleRange& r : b.ranges) {
-    if (r.from >= cut) break;
-    for (const Use& u : uses_in(r))
-      if (u.pos < cut) last_use = u.pos, ++uses;
-  }
-  if (uses == 0) return false;
-  const uint32_t low = (last_use & ~3u) + 4;
-  if (low < cut) cut = cheapest_cut(low, cut);
-  if (!inside(b, cut)) return false;
-  const uint32_t tail = split(id, cut);
+  const uint32_t end = worthwhile_end(b, cut);
+  if (end == None) return false;
+  const uint32_t at = std::min(end, cut);
+  if (!inside(b, at) || at <= (b.ranges.front().from & ~3u)) return false;
+  const uint32_t tail = split(id, at);
   bundles_[id].preferred = reg;
   enqueue(tail);
   enqueue(id);

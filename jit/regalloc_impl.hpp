@@ -67,7 +67,8 @@ class Allocator {
   uint32_t split(uint32_t id, uint32_t pos);
   [[nodiscard]] bool inside(const Bundle& b, uint32_t pos) const;
   bool split_at_loop(uint32_t id);
-  [[nodiscard]] uint32_t cheapest_cut(uint32_t low, uint32_t high) const;
+  [[nodiscard]] uint32_t worthwhile_end(const Bundle& b, uint32_t limit) const;
+  [[nodiscard]] bool is_phi_here(const Bundle& b, uint32_t block) const;
   bool split_prefix(uint32_t id);
   void split_to_next_use(uint32_t id);
   void spill(uint32_t id);

@@ -169,15 +169,26 @@ void Emitter::parallel(std::span<const Move> moves) {
 }
 
 /// The allocator's moves before the instruction at `pos`.
-void Emitter::placed_moves(uint32_t from_phase, uint32_t pos, uint32_t end_phase) {
+void Emitter::placed_moves(uint32_t pos) {
   const auto& all = allocation_.moves;
+  auto at = std::lower_bound(all.begin(), all.end(), pos, [](const PlacedMove& m, uint32_t p) { return m.pos < p; });
   std::vector<Move> group;
-  for (uint32_t phase = from_phase; phase < end_phase; ++phase) {
+  while (at != all.end() && at->pos == pos) {
     group.clear();
-    while (next_move_ < all.size() && all[next_move_].pos == pos && all[next_move_].phase == phase)
-      group.push_back(all[next_move_++].move);
-    if (!group.empty()) parallel(group);
+    for (const uint32_t phase = at->phase; at != all.end() && at->pos == pos && at->phase == phase; ++at) group.push_back(at->move);
+    parallel(group);
   }
+}
+
+/// A block that many jump to and that goes on by a large jump table: the dispatch of an interpreter. Each jump to it
+/// becomes a copy of it, so that the branch predictor sees which instruction follows which. The allocator's locations at
+/// its start are the same whoever comes, so nothing but its instructions is to be copied.
+bool Emitter::is_dispatch(uint32_t b) const {
+  const MBlock& block = f_.blocks[b];
+  const Inst& last = f_.insts[block.end - 1];
+  return !duplicate_dispatch_ ? false
+                              : last.op == Op::Switch && static_cast<uint32_t>(last.imm) >= 64 && block.preds.size() >= 8 &&
+                                    block.end - block.first <= 8;
 }
 
 void Emitter::jump_to(uint32_t block) { a_.jmp(labels_[target(block)]); }
@@ -186,9 +197,12 @@ void Emitter::emit_block(uint32_t b) {
   const MBlock& block = f_.blocks[b];
   if (block.loop_header && !block.cold && block.freq >= AlignFreq) a_.align(asmjit::AlignMode::kCode, 16);
   a_.bind(labels_[b]);
-  for (uint32_t i = block.first; i < block.end; ++i) {
-    pos_ = 4 * i;
-    placed_moves(0, pos_, 3);
+  emit_body(b);
+}
+
+void Emitter::emit_body(uint32_t b) {
+  for (uint32_t i = f_.blocks[b].first; i < f_.blocks[b].end; ++i) {
+    placed_moves(4 * i);
     emit_inst(b, f_.insts[i]);
   }
 }
@@ -199,7 +213,10 @@ void Emitter::emit_inst(uint32_t b, Inst& inst) {
     case Op::Param: return emit_params(inst);
     case Op::Poll: return poll(inst.wasm_pc);
     case Op::Jump:
-      if (target(f_.blocks[b].succs[0]) != next_[b]) jump_to(f_.blocks[b].succs[0]);
+      if (const uint32_t to = target(f_.blocks[b].succs[0]); to != next_[b]) {
+        if (is_dispatch(to) && !f_.blocks[b].cold) emit_body(to);
+        else jump_to(to);
+      }
       return;
     case Op::Branch: return emit_branch(b, inst);
     case Op::Switch: return emit_switch(b, inst);

@@ -40,7 +40,9 @@ class Emitter {
   void emit_block(uint32_t b);
   void emit_inst(uint32_t b, Inst& inst);
   void finish();
-  void placed_moves(uint32_t from_phase, uint32_t pos, uint32_t end_phase);
+  void emit_body(uint32_t b);
+  [[nodiscard]] bool is_dispatch(uint32_t b) const;
+  void placed_moves(uint32_t pos);
   void parallel(std::span<const Move> moves);
   void copy(const Move& m);
   void load_constant(PReg dst, Type type, uint64_t bits, bool keep_flags);
@@ -117,8 +119,7 @@ class Emitter {
   std::vector<Constant> constants_;
   std::vector<Table> jump_tables_;
   std::vector<MoveStep> steps_;
-  size_t next_move_ = 0;
-  uint32_t pos_ = 0;
+  bool duplicate_dispatch_ = true;
   uint32_t frame_bytes_ = 0, local_bytes_ = 0;
 };
 

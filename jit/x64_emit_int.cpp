@@ -1,4 +1,5 @@
 // The emitter: integers, memory, conditions.
+#include <algorithm>
 #include <cstddef>
 
 #include "engine/context.hpp"
@@ -425,8 +426,9 @@ void Emitter::emit_switch(uint32_t b, const Inst& inst) {
     a_.cmp(r32(index), count - 1);
     a_.jae(labels_[target(f_.tables[first + count - 1])]);
   }
-  jump_tables_.push_back({a_.newLabel(), first, count - 1});
-  a_.lea(r64(Scratch), x86::ptr(jump_tables_.back().label));
+  auto table = std::find_if(jump_tables_.begin(), jump_tables_.end(), [&](const Table& t) { return t.first == first; });
+  if (table == jump_tables_.end()) table = jump_tables_.insert(table, {a_.newLabel(), first, count - 1});
+  a_.lea(r64(Scratch), x86::ptr(table->label));
   a_.add(r64(Scratch), x86::Mem(r64(Scratch), r64(index), 3, 0, 8));
   a_.jmp(r64(Scratch));
 }

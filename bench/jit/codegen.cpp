@@ -1,5 +1,5 @@
 // jit-codegen: compiles all of a module and says how long it took; or prints one function's way through the JIT.
-//   jit-codegen FILE [--threads N] [--without PASS] [--func NAME_OR_INDEX]
+//   jit-codegen FILE [--threads N] [--without PASS] [--verify] [--func NAME_OR_INDEX]
 #include <sys/resource.h>
 
 #include <cstdio>
@@ -35,6 +35,7 @@ int main(int argc, char** argv) {
     if (!std::strcmp(argv[i], "--threads") && i + 1 < argc) options.threads = static_cast<uint32_t>(std::atoi(argv[++i]));
     else if (!std::strcmp(argv[i], "--without") && i + 1 < argc) options.disable.emplace_back(argv[++i]);
     else if (!std::strcmp(argv[i], "--func") && i + 1 < argc) func = argv[++i];
+    else if (!std::strcmp(argv[i], "--verify")) options.verify = true;
     else file = argv[i];
   }
   std::ifstream in(file, std::ios::binary);

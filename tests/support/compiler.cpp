@@ -10,6 +10,7 @@ namespace {
 /// "registers=4,seed=7,without=gvn,without=fold,odd": `odd` leaves every other function to the interpreter.
 Result<jit::Options> options_from(std::string_view text) {
   jit::Options options;
+  options.verify = true;
   while (!text.empty()) {
     const size_t comma = text.find(',');
     const std::string item(text.substr(0, comma));
