@@ -129,7 +129,8 @@ Result<std::shared_ptr<const Snapshot>> Snapshot::take(Instance& instance) {
       snapshot->tables_[i].push_back(*index);
     }
   }
-  for (const GlobalInstance& global : instance.own_globals_) {
+  for (size_t i = 0; i < module.globals.size() - module.imported_globals; ++i) {
+    const GlobalInstance& global = instance.own_global(i);
     GlobalCell cell = global.cell;
     if (is_reference(global.type.type)) {
       if (cell.low && global.type.type != ValType::FuncRef) return outside("a global");
@@ -200,7 +201,7 @@ Result<std::shared_ptr<const Snapshot>> Snapshot::decode(const Module& module, s
 
 void Snapshot::apply_globals(Instance& instance) const {
   for (size_t i = 0; i < globals_.size(); ++i) {
-    GlobalInstance& global = instance.own_globals_[i];
+    GlobalInstance& global = instance.own_global(i);
     global.cell = globals_[i];
     if (!is_reference(global.type.type)) continue;
     const auto index = static_cast<uint32_t>(globals_[i].low);

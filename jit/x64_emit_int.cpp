@@ -291,10 +291,15 @@ void Emitter::emit_store(const Inst& inst) {
 }
 
 void Emitter::emit_global(const Inst& inst) {
-  a_.mov(r64(Scratch), context_field(offsetof(Context, globals), 8));
-  a_.mov(r64(Scratch), x86::Mem(r64(Scratch), static_cast<int32_t>(8 * inst.imm), 8));
   const uint32_t size = inst.type == Type::I32 || inst.type == Type::F32 ? 4 : 8;
-  const x86::Mem cell(r64(Scratch), 0, size);
+  const uint64_t own = inst.imm - f_.ir->module->imported_globals;  // wraps for imported ones
+  x86::Mem cell(r64(Scratch), 0, size);
+  if (own < engine::InlineGlobals) {
+    cell = context_field(offsetof(Context, inline_globals) + own * sizeof(engine::GlobalInstance), size);
+  } else {
+    a_.mov(r64(Scratch), context_field(offsetof(Context, globals), 8));
+    a_.mov(r64(Scratch), x86::Mem(r64(Scratch), static_cast<int32_t>(8 * inst.imm), 8));
+  }
   const bool get = inst.op == Op::GlobalGet;
   const PReg r = reg(get ? inst.def : inst.b);
   switch (inst.type) {
