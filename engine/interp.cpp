@@ -22,8 +22,9 @@ constexpr uint8_t ExitCode[] = {ExitOpcode};
 static KRAIT_HANDLER Next throw_pending(PARAMS) {  // tos: the exception
   Run& run = *frame->run;
   run.leave(frame, pc, sp);
-  if (throw_exception(run, reinterpret_cast<Exception*>(tos))) JUMP(resume);
-  FINISH(false);
+  if (!throw_exception(run, reinterpret_cast<Exception*>(tos))) FINISH(false);
+  tos = reinterpret_cast<Slot>(&run);
+  JUMP(resume);
 }
 
 COLD_INSTRUCTION(Throw) {
@@ -58,12 +59,14 @@ KRAIT_HANDLER Next trap(PARAMS) {
 }
 
 KRAIT_HANDLER Next unwind(PARAMS) {
-  if (catch_from_callee(*frame->run)) JUMP(resume);
-  FINISH(false);
+  Run& run = *frame->run;
+  if (!catch_from_callee(run)) FINISH(false);
+  tos = reinterpret_cast<Slot>(&run);
+  JUMP(resume);
 }
 
 KRAIT_HANDLER Next resume(PARAMS) {
-  Run& run = *frame->run;
+  Run& run = *reinterpret_cast<Run*>(tos);  // not by way of `frame`: the payload may lie over the frame that threw
   frame = run.innermost();
   locals = frame->locals;
   sp = run.sp;

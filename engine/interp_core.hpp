@@ -150,7 +150,7 @@ extern const PrefixTable<AtomicCount> AtomicHandlers;
 
 KRAIT_HANDLER Next trap(PARAMS);      ///< tos: the TrapKind
 KRAIT_HANDLER Next unwind(PARAMS);    ///< goes on where `run` says, or leaves the activation
-KRAIT_HANDLER Next resume(PARAMS);    ///< loads all registers from frame, and sp from `run`
+KRAIT_HANDLER Next resume(PARAMS);    ///< tos: the Run, which says where to go on
 
 /// An activation of the interpreter.
 struct Run : Activation {
