@@ -33,6 +33,14 @@ struct alignas(16) GlobalCell {
   uint64_t low = 0, high = 0;
 };
 
+struct GlobalInstance {
+  GlobalCell cell;
+  GlobalType type;
+};
+/// The first globals that a module defines lie in its Context: __stack_pointer, which compiled C touches in every
+/// third function, is one load away.
+constexpr uint32_t InlineGlobals = 8;
+
 /// A function of an instance or of the host: what a funcref points to. Unique for its function, so
 /// references compare as pointers.
 struct FuncInstance {
@@ -78,6 +86,7 @@ struct Context {
   TableInstance** tables = nullptr;         ///< by table index
   Instance* instance = nullptr;
   Store* store = nullptr;
+  GlobalInstance inline_globals[InlineGlobals];
 };
 
 static_assert(offsetof(Context, memory0_base) == 0 && offsetof(Context, table0) == 16);

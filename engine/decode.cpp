@@ -7,7 +7,22 @@ namespace krait::engine {
 
 namespace {
 
-enum class SectionId : uint8_t { Custom, Type, Import, Function, Table, Memory, Global, Export, Start, Element, Code, Data, DataCount, Tag };
+enum class SectionId : uint8_t {
+  Custom,
+  Type,
+  Import,
+  Function,
+  Table,
+  Memory,
+  Global,
+  Export,
+  Start,
+  Element,
+  Code,
+  Data,
+  DataCount,
+  Tag
+};
 constexpr uint8_t SectionCount = 14;
 
 /// Place of each section in a module, by id; the order is not that of the ids.
@@ -25,7 +40,8 @@ Result<void> Decoder::decode() {
 
 bool Decoder::sections() {
   // Both are little-endian numbers; compared as such, a short header fails like a wrong one.
-  if (reader_.remaining() < 4 || reader_.fixed32() != 0x6d736100) return fail(0, "magic header not detected: expected \\0asm");
+  if (reader_.remaining() < 4 || reader_.fixed32() != 0x6d736100)
+    return fail(0, "magic header not detected: expected \\0asm");
   if (reader_.remaining() < 4) return fail(4, "unknown binary version: unexpected end");
   if (const uint32_t version = reader_.fixed32(); version != 1) {
     return fail(4, "unknown binary version: expected 1, found " + std::to_string(version));
@@ -38,18 +54,23 @@ bool Decoder::sections() {
     if (reader_.failed()) return false;
     if (id >= SectionCount) return fail(at, "malformed section id " + std::to_string(id));
     if (size > reader_.remaining()) {
-      return fail(at, "length out of bounds: unexpected end: section " + std::to_string(id) + " of " + std::to_string(size) + " bytes, " +
+      return fail(at, "length out of bounds: unexpected end: section " + std::to_string(id) +
+                          " of " + std::to_string(size) + " bytes, " +
                           std::to_string(reader_.remaining()) + " are left");
     }
     if (id != 0) {
-      if (OrderOf[id] <= last) return fail(at, "unexpected content after last section: section " + std::to_string(id) + " again or out of order");
+      if (OrderOf[id] <= last)
+        return fail(at, "unexpected content after last section: section " + std::to_string(id) +
+                            " again or out of order");
       last = OrderOf[id];
     }
     const uint32_t end = reader_.offset() + size;
     const uint32_t module_end = reader_.set_end(end);
     if (!section(id) || reader_.failed()) return false;
     if (!reader_.at_end()) {
-      return fail(reader_.offset(), "section size mismatch: section " + std::to_string(id) + " has " + std::to_string(reader_.remaining()) + " bytes more");
+      return fail(reader_.offset(), "section size mismatch: section " + std::to_string(id) +
+                                        " has " + std::to_string(reader_.remaining()) +
+                                        " bytes more");
     }
     reader_.set_end(module_end);
   }
@@ -58,20 +79,34 @@ bool Decoder::sections() {
 
 bool Decoder::section(uint8_t id) {
   switch (static_cast<SectionId>(id)) {
-    case SectionId::Custom: return custom_section();
-    case SectionId::Type: return type_section();
-    case SectionId::Import: return import_section();
-    case SectionId::Function: return function_section();
-    case SectionId::Table: return table_section();
-    case SectionId::Memory: return memory_section();
-    case SectionId::Tag: return tag_section();
-    case SectionId::Global: return global_section();
-    case SectionId::Export: return export_section();
-    case SectionId::Start: return start_section();
-    case SectionId::Element: return element_section();
-    case SectionId::DataCount: return data_count_section();
-    case SectionId::Code: return code_section();
-    case SectionId::Data: return data_section();
+    case SectionId::Custom:
+      return custom_section();
+    case SectionId::Type:
+      return type_section();
+    case SectionId::Import:
+      return import_section();
+    case SectionId::Function:
+      return function_section();
+    case SectionId::Table:
+      return table_section();
+    case SectionId::Memory:
+      return memory_section();
+    case SectionId::Tag:
+      return tag_section();
+    case SectionId::Global:
+      return global_section();
+    case SectionId::Export:
+      return export_section();
+    case SectionId::Start:
+      return start_section();
+    case SectionId::Element:
+      return element_section();
+    case SectionId::DataCount:
+      return data_count_section();
+    case SectionId::Code:
+      return code_section();
+    case SectionId::Data:
+      return data_section();
   }
   return false;
 }
@@ -88,11 +123,13 @@ bool Decoder::custom_section() {
 bool Decoder::finish() {
   const uint32_t end = reader_.offset();
   if (declared_functions_ != module_.functions.size()) {
-    return fail(end, "function and code section have inconsistent lengths: " + std::to_string(declared_functions_) + " and " +
+    return fail(end, "function and code section have inconsistent lengths: " +
+                         std::to_string(declared_functions_) + " and " +
                          std::to_string(module_.functions.size()));
   }
   if (context_.has_data_count && context_.data_count != module_.data.size()) {
-    return fail(end, "data count and data section have inconsistent lengths: " + std::to_string(context_.data_count) + " and " +
+    return fail(end, "data count and data section have inconsistent lengths: " +
+                         std::to_string(context_.data_count) + " and " +
                          std::to_string(module_.data.size()));
   }
   module_.side_table_.shrink_to_fit();
@@ -105,11 +142,12 @@ bool Decoder::code_section() {
   const uint32_t count = reader_.count("function bodies", limits::Functions, 2);
   if (reader_.failed()) return false;
   if (count != declared_functions_) {
-    return fail(at, "function and code section have inconsistent lengths: " + std::to_string(declared_functions_) + " and " +
-                        std::to_string(count));
+    return fail(at, "function and code section have inconsistent lengths: " +
+                        std::to_string(declared_functions_) + " and " + std::to_string(count));
   }
   module_.functions.resize(count);
-  // In compiled code a tenth of the bytes are branches' labels at most; an underestimate costs a copy.
+  // In compiled code a tenth of the bytes are branches' labels at most; an underestimate costs a
+  // copy.
   module_.side_table_.reserve(reader_.remaining() / 16);
   Validator validator(context_, reader_);
   for (uint32_t i = 0; i < count; ++i) {
@@ -125,11 +163,12 @@ bool Decoder::body(Validator& validator, Function& function) {
   const uint32_t size = reader_.u32();
   if (reader_.failed()) return false;
   if (size > limits::FunctionBytes) {
-    return fail(at, "too long function body: " + std::to_string(size) + " bytes, the limit is " + std::to_string(limits::FunctionBytes));
+    return fail(at, "too long function body: " + std::to_string(size) + " bytes, the limit is " +
+                        std::to_string(limits::FunctionBytes));
   }
   if (size > reader_.remaining()) {
-    return fail(at, "unexpected end of section or function: a body of " + std::to_string(size) + " bytes, " +
-                        std::to_string(reader_.remaining()) + " are left");
+    return fail(at, "unexpected end of section or function: a body of " + std::to_string(size) +
+                        " bytes, " + std::to_string(reader_.remaining()) + " are left");
   }
   const uint32_t section_end = reader_.set_end(reader_.offset() + size);
   if (!locals(function) || !validator.validate(function)) return false;
@@ -147,12 +186,14 @@ bool Decoder::locals(Function& function) {
     const uint32_t count = reader_.u32();
     const ValType type = reader_.val_type();
     if (reader_.failed()) return false;
-    if (count > limits::FunctionLocals - std::min<size_t>(function.locals.size(), limits::FunctionLocals)) {
+    if (count >
+        limits::FunctionLocals - std::min<size_t>(function.locals.size(), limits::FunctionLocals)) {
       return fail(at, "too many locals: the limit is " + std::to_string(limits::FunctionLocals));
     }
     module_locals_ += count;
     if (module_locals_ > limits::ModuleLocals) {
-      return fail(at, "too many locals: the limit for a module is " + std::to_string(limits::ModuleLocals));
+      return fail(
+          at, "too many locals: the limit for a module is " + std::to_string(limits::ModuleLocals));
     }
     function.locals.insert(function.locals.end(), count, type);
   }

@@ -1,4 +1,5 @@
-// The decoder: the sections of a module, in their order, into a Module. Function bodies go to the Validator.
+// The decoder: the sections of a module, in their order, into a Module. Function bodies go to the
+// Validator.
 #pragma once
 
 #include <memory>
@@ -15,7 +16,9 @@ class Decoder {
   Decoder(Module& module, const Features& features);
   Result<void> decode();
   /// Gives the bytes to the module; in front of everything else.
-  static void adopt(Module& module, std::vector<std::byte> bytes) { module.bytes_ = std::move(bytes); }
+  static void adopt(Module& module, std::vector<std::byte> bytes) {
+    module.bytes_ = std::move(bytes);
+  }
 
  private:
   // decode.cpp
@@ -67,7 +70,6 @@ class Decoder {
   Reader reader_;
   uint32_t declared_functions_ = 0;  // by the function section
   uint32_t module_locals_ = 0;
-  
 };
 
 }  // namespace krait::engine

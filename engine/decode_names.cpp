@@ -1,5 +1,5 @@
-// The name section: the module's name and its functions'. It is a custom section, so damage to it is no
-// error: what is damaged is left out.
+// The name section: the module's name and its functions'. It is a custom section, so damage to it
+// is no error: what is damaged is left out.
 #include <algorithm>
 
 #include "engine/decode.hpp"
@@ -7,7 +7,8 @@
 namespace krait::engine {
 
 void Decoder::name_section() {
-  const auto custom = std::find_if(module_.customs.begin(), module_.customs.end(), [](const CustomSection& s) { return s.name == "name"; });
+  const auto custom = std::find_if(module_.customs.begin(), module_.customs.end(),
+                                   [](const CustomSection& s) { return s.name == "name"; });
   if (custom == module_.customs.end()) return;
   Reader reader(module_.bytes(), custom->begin, custom->end);
   while (!reader.at_end()) {

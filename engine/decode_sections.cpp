@@ -1,4 +1,5 @@
-// The sections that declare: types, imports, functions, tables, memories, tags, globals, exports, start.
+// The sections that declare: types, imports, functions, tables, memories, tags, globals, exports,
+// start.
 #include <algorithm>
 #include <numeric>
 #include <tuple>
@@ -15,10 +16,16 @@ bool Decoder::type_section() {
   for (uint32_t i = 0; i < count; ++i) {
     const uint32_t at = reader_.offset();
     switch (const uint8_t form = reader_.byte()) {
-      case 0x60: break;
-      case 0x5f: case 0x5e: case 0x50: case 0x4f: case 0x4e:
-        return fail(at, "GC types are not supported: found type form " + hex(form));
-      default: return fail(at, "malformed type: expected a function type 0x60, found " + hex(form));
+      case 0x60:
+        break;
+      case 0x5f:
+      case 0x5e:
+      case 0x50:
+      case 0x4f:
+      case 0x4e:
+        return fail(at, "gc is not supported: found type form " + hex(form));
+      default:
+        return fail(at, "malformed type: expected a function type 0x60, found " + hex(form));
     }
     if (!func_type(module_.types.emplace_back())) return false;
   }
@@ -42,7 +49,8 @@ void Decoder::canonicalize_types() {
   std::vector<uint32_t> order(types.size());
   std::iota(order.begin(), order.end(), 0);
   std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
-    return std::tie(types[a].params, types[a].results, a) < std::tie(types[b].params, types[b].results, b);
+    return std::tie(types[a].params, types[a].results, a) <
+           std::tie(types[b].params, types[b].results, b);
   });
   module_.canonical_type.resize(types.size());
   uint32_t first = 0;
@@ -56,14 +64,16 @@ bool Decoder::type_index(uint32_t& out) {
   const uint32_t at = reader_.offset();
   out = reader_.u32();
   if (reader_.failed() || out < module_.types.size()) return !reader_.failed();
-  return fail(at, "unknown type " + std::to_string(out) + ": there are " + std::to_string(module_.types.size()));
+  return fail(at, "unknown type " + std::to_string(out) + ": there are " +
+                      std::to_string(module_.types.size()));
 }
 
 bool Decoder::limits(Limits& out, uint64_t greatest, bool is_memory) {
   const uint32_t at = reader_.offset();
   const uint8_t flags = reader_.byte();
   if (reader_.failed()) return false;
-  if (flags >= 4 && flags < 8) return fail(at, "memory64 is not supported: found limits flags " + hex(flags));
+  if (flags >= 4 && flags < 8)
+    return fail(at, "memory64 is not supported: found limits flags " + hex(flags));
   if (flags >= (is_memory ? 4 : 2)) return fail(at, "malformed limits flags " + hex(flags));
   out.shared = flags & 2;
   if (out.shared && !(flags & 1)) return fail(at, "shared memory must have maximum");
@@ -71,10 +81,12 @@ bool Decoder::limits(Limits& out, uint64_t greatest, bool is_memory) {
   if (flags & 1) out.max = reader_.u32();
   if (reader_.failed()) return false;
   if (out.min > greatest || out.max.value_or(0) > greatest) {
-    return fail(at, "memory size must be at most 65536 pages (4GiB): found " + std::to_string(std::max(out.min, out.max.value_or(0))));
+    return fail(at, "memory size must be at most 65536 pages (4GiB): found " +
+                        std::to_string(std::max(out.min, out.max.value_or(0))));
   }
   if (out.max && *out.max < out.min) {
-    return fail(at, "size minimum must not be greater than maximum: found " + std::to_string(out.min) + " and " + std::to_string(*out.max));
+    return fail(at, "size minimum must not be greater than maximum: found " +
+                        std::to_string(out.min) + " and " + std::to_string(*out.max));
   }
   return true;
 }
@@ -90,7 +102,8 @@ bool Decoder::global_type(GlobalType& out) {
   out.type = reader_.val_type();
   const uint32_t at = reader_.offset();
   const uint8_t mutability = reader_.byte();
-  if (mutability > 1) return fail(at, "malformed mutability: expected 0 or 1, found " + hex(mutability));
+  if (mutability > 1)
+    return fail(at, "malformed mutability: expected 0 or 1, found " + hex(mutability));
   out.is_mutable = mutability == 1;
   return !reader_.failed();
 }
@@ -122,11 +135,21 @@ bool Decoder::import_section() {
     import.index = static_cast<uint32_t>(index_space(import.kind));
     bool ok = true;
     switch (import.kind) {
-      case ExternKind::Func: ok = type_index(module_.func_types.emplace_back()); break;
-      case ExternKind::Table: ok = table_type(module_.tables.emplace_back().type); break;
-      case ExternKind::Memory: ok = memory_type(module_.memories.emplace_back()); break;
-      case ExternKind::Global: ok = global_type(module_.globals.emplace_back().type); break;
-      case ExternKind::Tag: ok = tag_type(module_.tags.emplace_back()); break;
+      case ExternKind::Func:
+        ok = type_index(module_.func_types.emplace_back());
+        break;
+      case ExternKind::Table:
+        ok = table_type(module_.tables.emplace_back().type);
+        break;
+      case ExternKind::Memory:
+        ok = memory_type(module_.memories.emplace_back());
+        break;
+      case ExternKind::Global:
+        ok = global_type(module_.globals.emplace_back().type);
+        break;
+      case ExternKind::Tag:
+        ok = tag_type(module_.tags.emplace_back());
+        break;
     }
     if (!ok) return false;
   }
@@ -159,10 +182,12 @@ bool Decoder::table_section() {
     const bool has_init = reader_.peek() == 0x40;
     if (has_init) {
       reader_.byte();
-      if (reader_.byte() != 0) return fail(reader_.offset() - 1, "malformed table: zero byte expected");
+      if (reader_.byte() != 0)
+        return fail(reader_.offset() - 1, "malformed table: zero byte expected");
     }
     if (!table_type(table.type)) return false;
-    if (has_init && !validate_const_expr(context_, reader_, table.type.element, table.init)) return false;
+    if (has_init && !validate_const_expr(context_, reader_, table.type.element, table.init))
+      return false;
     module_.tables.push_back(table);
   }
   return check_single(at);
@@ -170,8 +195,10 @@ bool Decoder::table_section() {
 
 /// At most one table and memory, where the features say so.
 bool Decoder::check_single(uint32_t at) {
-  if (!context_.features.multi_table && module_.tables.size() > 1) return fail(at, "multiple tables");
-  if (!context_.features.multi_memory && module_.memories.size() > 1) return fail(at, "multiple memories");
+  if (!context_.features.multi_table && module_.tables.size() > 1)
+    return fail(at, "multiple tables");
+  if (!context_.features.multi_memory && module_.memories.size() > 1)
+    return fail(at, "multiple memories");
   return true;
 }
 
@@ -197,7 +224,9 @@ bool Decoder::global_section() {
   module_.globals.reserve(module_.globals.size() + count);
   for (uint32_t i = 0; i < count; ++i) {
     Global global;
-    if (!global_type(global.type) || !validate_const_expr(context_, reader_, global.type.type, global.init)) return false;
+    if (!global_type(global.type) ||
+        !validate_const_expr(context_, reader_, global.type.type, global.init))
+      return false;
     module_.globals.push_back(global);  // visible to those behind it
   }
   return true;
@@ -205,11 +234,16 @@ bool Decoder::global_section() {
 
 size_t Decoder::index_space(ExternKind kind) const {
   switch (kind) {
-    case ExternKind::Func: return module_.func_types.size();
-    case ExternKind::Table: return module_.tables.size();
-    case ExternKind::Memory: return module_.memories.size();
-    case ExternKind::Global: return module_.globals.size();
-    case ExternKind::Tag: return module_.tags.size();
+    case ExternKind::Func:
+      return module_.func_types.size();
+    case ExternKind::Table:
+      return module_.tables.size();
+    case ExternKind::Memory:
+      return module_.memories.size();
+    case ExternKind::Global:
+      return module_.globals.size();
+    case ExternKind::Tag:
+      return module_.tags.size();
   }
   return 0;
 }
@@ -230,8 +264,8 @@ bool Decoder::export_section() {
     const auto extern_kind = static_cast<ExternKind>(kind);
     if (index >= index_space(extern_kind)) {
       const char* what = extern_kind == ExternKind::Func ? "function" : name_of(extern_kind);
-      return fail(at, "unknown " + std::string(what) + " " + std::to_string(index) + ": there are " +
-                          std::to_string(index_space(extern_kind)));
+      return fail(at, "unknown " + std::string(what) + " " + std::to_string(index) +
+                          ": there are " + std::to_string(index_space(extern_kind)));
     }
     if (extern_kind == ExternKind::Func) context_.declared_funcs[index] = true;
     module_.exports.push_back({std::string(name), extern_kind, index});
@@ -248,15 +282,19 @@ bool Decoder::sort_exports(const std::vector<uint32_t>& offsets) {
     const int names = exports[a].name.compare(exports[b].name);
     return names != 0 ? names < 0 : a < b;
   });
-  const auto twin = std::adjacent_find(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return exports[a].name == exports[b].name; });
-  return twin == order.end() || fail(offsets[twin[1]], "duplicate export name \"" + exports[*twin].name + "\"");
+  const auto twin = std::adjacent_find(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
+    return exports[a].name == exports[b].name;
+  });
+  return twin == order.end() ||
+         fail(offsets[twin[1]], "duplicate export name \"" + exports[*twin].name + "\"");
 }
 
 bool Decoder::start_section() {
   const uint32_t at = reader_.offset();
   const uint32_t index = reader_.u32();
   if (reader_.failed()) return false;
-  if (index >= module_.func_types.size()) return fail(at, "unknown function " + std::to_string(index));
+  if (index >= module_.func_types.size())
+    return fail(at, "unknown function " + std::to_string(index));
   const FuncType& type = module_.type_of_func(index);
   if (!type.params.empty() || !type.results.empty()) {
     return fail(at, "start function: expected type () -> (), found " + type.to_string());

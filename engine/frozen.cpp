@@ -59,17 +59,18 @@ std::shared_ptr<const MemoryImage> freeze_memory(const Module& module, uint32_t 
 
 std::shared_ptr<Frozen> make_frozen() { return std::make_shared<Frozen>(); }
 
-std::shared_ptr<const Frozen::TableImages> Frozen::tables_for(Instance& home) {
-  std::lock_guard lock(mutex_);
-  const std::shared_ptr<CodeImage> code = home.code_image_ptr();
-  std::erase_if(tables_, [](const ForCode& entry) { return entry.stale(); });
-  for (const ForCode& entry : tables_)
-    if (entry.code == code.get()) return entry.images;
-  auto images = std::make_shared<TableImages>(home.module().tables.size());
-  for (uint32_t i = home.module().imported_tables; i < images->size(); ++i) (*images)[i] = freeze_table(home, i);
-  tables_.push_back({code.get(), code, images});
-  return images;
+std::shared_ptr<const TableImageSets::Images> TableImageSets::find(Instance& home) {
+  std::erase_if(sets_, [](const ForCode& set) { return set.stale(); });
+  for (const ForCode& set : sets_)
+    if (set.code == home.code_image()) return set.images;
+  return nullptr;
 }
+
+void TableImageSets::keep(Instance& home, std::shared_ptr<const Images> images) {
+  sets_.push_back({home.code_image(), home.code_image_ptr(), std::move(images)});
+}
+
+std::shared_ptr<const TableImageSets::Images> Frozen::tables_for(Instance& home) { return tables_.of(home, freeze_table); }
 
 std::vector<std::shared_ptr<const MemoryImage>> Frozen::memories_for(const Module& module) {
   std::lock_guard lock(mutex_);

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <vector>
 
+#include "engine/instance.hpp"
 #include "engine/memory.hpp"
 #include "engine/module.hpp"
 #include "engine/table.hpp"
@@ -17,24 +18,46 @@ namespace krait::engine {
 
 class CodeImage;
 
-struct Frozen {
-  using TableImages = std::vector<std::shared_ptr<const TableImage>>;
+/// Images of a module's tables, by table index; null where a table has none. Entries hold code addresses, so each
+/// code image has a set of its own. Any thread.
+class TableImageSets {
+ public:
+  using Images = std::vector<std::shared_ptr<const TableImage>>;
 
-  /// An image for each table, or null for the spec's way. Entries hold code addresses, so each code image has its
-  /// own set; `home` is any instance of the module that runs on it.
-  std::shared_ptr<const TableImages> tables_for(Instance& home);
+  /// The set for the code that `home` runs on; `make(home, index)` gives a table's image at the first request.
+  template <typename Make>
+  std::shared_ptr<const Images> of(Instance& home, Make make) {
+    std::lock_guard lock(mutex_);
+    if (auto known = find(home)) return known;
+    auto images = std::make_shared<Images>(home.module().tables.size());
+    for (uint32_t i = home.module().imported_tables; i < images->size(); ++i) (*images)[i] = make(home, i);
+    keep(home, images);
+    return images;
+  }
+
+ private:
+  struct ForCode {
+    const CodeImage* code;  // null: interpreted only
+    std::weak_ptr<CodeImage> alive;
+    std::shared_ptr<const Images> images;
+    [[nodiscard]] bool stale() const { return code && alive.expired(); }
+  };
+  std::shared_ptr<const Images> find(Instance& home);
+  void keep(Instance& home, std::shared_ptr<const Images> images);
+
+  std::mutex mutex_;
+  std::vector<ForCode> sets_;
+};
+
+struct Frozen {
+  /// An image for each table, or null for the spec's way. `home` is any instance of the module.
+  std::shared_ptr<const TableImageSets::Images> tables_for(Instance& home);
   /// An image for each memory, or null. Made at the second call: a module that is instantiated once needs none.
   std::vector<std::shared_ptr<const MemoryImage>> memories_for(const Module& module);
 
  private:
   std::mutex mutex_;
-  struct ForCode {
-    const CodeImage* code;  // null: interpreted only
-    std::weak_ptr<CodeImage> alive;
-    std::shared_ptr<const TableImages> images;
-    [[nodiscard]] bool stale() const { return code && alive.expired(); }
-  };
-  std::vector<ForCode> tables_;
+  TableImageSets tables_;
   std::vector<std::shared_ptr<const MemoryImage>> memories_;
   unsigned memory_requests_ = 0;
 };

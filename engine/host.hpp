@@ -204,7 +204,7 @@ Outcome<R> call(Store& store, FuncInstance& func, A... args) {
   detail::Results<R>::types(want.results);
   if (!(want == *func.type))
     return Trap::make(TrapKind::Host, "called as " + want.to_string() + ", but the function is " + func.type->to_string());
-  constexpr auto At = detail::slot_offsets<A...>();
+  [[maybe_unused]] constexpr auto At = detail::slot_offsets<A...>();
   std::vector<Slot> slots(std::max<size_t>({func.type->param_slots, func.type->result_slots, 1}));
   size_t i = 0;
   (detail::Wasm<A>::put(slots.data() + At[i++], args), ...);

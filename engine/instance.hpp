@@ -16,11 +16,6 @@ namespace krait::engine {
 
 class CodeImage;
 
-struct GlobalInstance {
-  GlobalCell cell;
-  GlobalType type;
-};
-
 /// A tag's identity is its address.
 struct TagInstance {
   const FuncType* type;
@@ -92,7 +87,9 @@ class Instance {
   std::vector<Memory*> memories_;
   std::vector<GlobalCell*> globals_;
   std::vector<GlobalInstance*> global_instances_;
-  std::vector<GlobalInstance> own_globals_;
+  /// A defined global, by its place among them.
+  GlobalInstance& own_global(size_t i) { return i < InlineGlobals ? context_.inline_globals[i] : more_globals_[i - InlineGlobals]; }
+  std::vector<GlobalInstance> more_globals_;  // the defined ones that the context does not hold
   std::vector<TagInstance*> tags_;
   std::vector<bool> dropped_elements_, dropped_data_;
 };

@@ -8,16 +8,23 @@ namespace {
 /// The message for an encoding that is no instruction here; wasm 3.0's others are named.
 std::string illegal_opcode(uint8_t prefix, uint32_t code) {
   const std::string found = prefix ? hex(prefix) + " " + hex(code) : hex(code);
-  if (prefix == 0xfb) return "GC instructions are not supported: found " + found;
+  if (prefix == 0xfb) return "gc is not supported: found " + found;
   if (prefix == 0) {
     switch (code) {
-      case 0x14: return "typed function references are not supported: found call_ref";
-      case 0x15: return "typed function references are not supported: found return_call_ref";
-      case 0xd3: return "GC instructions are not supported: found ref.eq";
-      case 0xd4: return "typed function references are not supported: found ref.as_non_null";
-      case 0xd5: return "typed function references are not supported: found br_on_null";
-      case 0xd6: return "typed function references are not supported: found br_on_non_null";
-      default: break;
+      case 0x14:
+        return "function-references is not supported: found call_ref";
+      case 0x15:
+        return "function-references is not supported: found return_call_ref";
+      case 0xd3:
+        return "gc is not supported: found ref.eq";
+      case 0xd4:
+        return "function-references is not supported: found ref.as_non_null";
+      case 0xd5:
+        return "function-references is not supported: found br_on_null";
+      case 0xd6:
+        return "function-references is not supported: found br_on_non_null";
+      default:
+        break;
     }
   }
   return "illegal opcode " + found;
@@ -31,7 +38,8 @@ bool read_prefixed_opcode(Reader& reader, uint8_t prefix, Instruction& out) {
   const uint32_t code = prefixed ? reader.u32() : prefix;
   if (prefixed) out.op = opcode_of(prefix, code);
   if (reader.failed()) return false;
-  if (out.op == NoOpcode) return reader.fail(out.offset, illegal_opcode(prefixed ? prefix : 0, code));
+  if (out.op == NoOpcode)
+    return reader.fail(out.offset, illegal_opcode(prefixed ? prefix : 0, code));
   return true;
 }
 
@@ -62,9 +70,11 @@ void read_mem_arg_with_memory(Reader& reader, uint32_t flags, Instruction& out) 
 TryTableClause read_clause(Reader& reader) {
   const uint32_t at = reader.offset();
   const uint8_t kind = reader.byte();
-  if (kind > 3) reader.fail(at, "malformed catch clause: expected a kind of 0 to 3, found " + hex(kind));
+  if (kind > 3)
+    reader.fail(at, "malformed catch clause: expected a kind of 0 to 3, found " + hex(kind));
   TryTableClause clause{static_cast<CatchKind>(kind & 3), NoIndex, 0};
-  if (clause.kind == CatchKind::Catch || clause.kind == CatchKind::CatchRef) clause.tag = reader.u32();
+  if (clause.kind == CatchKind::Catch || clause.kind == CatchKind::CatchRef)
+    clause.tag = reader.u32();
   clause.label = reader.u32();
   return clause;
 }
@@ -75,7 +85,9 @@ bool read_rare_immediates(Reader& reader, Immediates kind, Instruction& out) {
     case Immediates::Memory:
     case Immediates::Tag:
     case Immediates::Data:
-    case Immediates::Elem: out.index = reader.u32(); break;
+    case Immediates::Elem:
+      out.index = reader.u32();
+      break;
     case Immediates::CallIndirect:
     case Immediates::DataMemory:
     case Immediates::ElemTable:
@@ -104,28 +116,39 @@ bool read_rare_immediates(Reader& reader, Immediates kind, Instruction& out) {
       out.lane = reader.byte();
       break;
     }
-    case Immediates::Lane: out.lane = reader.byte(); break;
+    case Immediates::Lane:
+      out.lane = reader.byte();
+      break;
     case Immediates::Shuffle:
     case Immediates::V128:
       out.list = reader.offset();
       reader.take(16);
       break;
-    case Immediates::F32: out.value = reader.fixed32(); break;
-    case Immediates::F64: out.value = reader.fixed64(); break;
+    case Immediates::F32:
+      out.value = reader.fixed32();
+      break;
+    case Immediates::F64:
+      out.value = reader.fixed64();
+      break;
     case Immediates::SelectT: {
       const uint32_t at = reader.offset();
       const uint32_t arity = reader.u32();
-      if (arity != 1) return reader.fail(at, "invalid result arity: expected 1 type, found " + std::to_string(arity));
+      if (arity != 1)
+        return reader.fail(at,
+                           "invalid result arity: expected 1 type, found " + std::to_string(arity));
       out.type = reader.val_type();
       break;
     }
-    case Immediates::HeapType: out.type = reader.heap_type(); break;
+    case Immediates::HeapType:
+      out.type = reader.heap_type();
+      break;
     case Immediates::Fence: {
       const uint32_t at = reader.offset();
       if (reader.byte() != 0) return reader.fail(at, "zero byte expected behind atomic.fence");
       break;
     }
-    default: break;
+    default:
+      break;
   }
   return !reader.failed();
 }

@@ -41,8 +41,8 @@ struct Instruction {
   Opcode op;
   uint32_t offset;  ///< of the opcode
   uint32_t end;     ///< of the instruction behind it
-  /// The immediate index or label; CallIndirect: the type; *Memory, *Table pairs: the first of the two;
-  /// MemArg: the memory; SelectT, HeapType: unused; BrTable, TryTable: the vector's length.
+  /// The immediate index or label; CallIndirect: the type; *Memory, *Table pairs: the first of the
+  /// two; MemArg: the memory; SelectT, HeapType: unused; BrTable, TryTable: the vector's length.
   uint32_t index;
   uint32_t index2;  ///< the second index of a pair
   BlockType block;  ///< Block, TryTable
@@ -51,8 +51,8 @@ struct Instruction {
   uint32_t align;   ///< MemArg: log2 of the alignment
   /// Constants as raw bits (an s32 sign-extended), MemArg: the offset.
   uint64_t value;
-  /// BrTable: where the first label stands, the default one behind `index` others; TryTable: where the first
-  /// clause stands; Shuffle, V128: where the 16 bytes stand.
+  /// BrTable: where the first label stands, the default one behind `index` others; TryTable: where
+  /// the first clause stands; Shuffle, V128: where the 16 bytes stand.
   uint32_t list;
 };
 
@@ -70,9 +70,9 @@ bool read_rare_immediates(Reader& reader, Immediates kind, Instruction& out);
 void read_block_type(Reader& reader, BlockType& out);
 void read_mem_arg_with_memory(Reader& reader, uint32_t flags, Instruction& out);
 
-/// Decodes the instruction at the reader's position. False on an error, which the reader has. Indices and
-/// alignments are not checked.
-inline bool read_instruction(Reader& reader, Instruction& out) {
+/// Decodes the instruction at the reader's position. False on an error, which the reader has.
+/// Indices and alignments are not checked.
+[[gnu::always_inline]] inline bool read_instruction(Reader& reader, Instruction& out) {
   out.offset = reader.offset();
   const uint8_t b = reader.byte();
   out.op = PlainOpcodes[b];
@@ -80,22 +80,32 @@ inline bool read_instruction(Reader& reader, Instruction& out) {
     if (!read_prefixed_opcode(reader, b, out)) return false;
   }
   switch (const Immediates kind = traits_of(out.op).immediates) {
-    case Immediates::None: break;
+    case Immediates::None:
+      break;
     case Immediates::Label:
     case Immediates::Func:
     case Immediates::Local:
-    case Immediates::Global: out.index = reader.u32(); break;
-    case Immediates::Block: read_block_type(reader, out.block); break;
+    case Immediates::Global:
+      out.index = reader.u32();
+      break;
+    case Immediates::Block:
+      read_block_type(reader, out.block);
+      break;
     case Immediates::MemArg: {
       const uint32_t flags = reader.u32();
       out.index = 0;
       out.align = flags;
-      if (flags >= 64) [[unlikely]] read_mem_arg_with_memory(reader, flags, out);
+      if (flags >= 64) [[unlikely]]
+        read_mem_arg_with_memory(reader, flags, out);
       out.value = reader.u32();
       break;
     }
-    case Immediates::I32: out.value = static_cast<uint64_t>(int64_t{reader.s32()}); break;
-    case Immediates::I64: out.value = static_cast<uint64_t>(reader.s64()); break;
+    case Immediates::I32:
+      out.value = static_cast<uint64_t>(int64_t{reader.s32()});
+      break;
+    case Immediates::I64:
+      out.value = static_cast<uint64_t>(reader.s64());
+      break;
     default:
       if (!read_rare_immediates(reader, kind, out)) return false;
   }

@@ -23,7 +23,7 @@ static KRAIT_HANDLER Next throw_pending(PARAMS) {  // tos: the exception
   Run& run = *frame->run;
   run.leave(frame, pc, sp);
   if (!throw_exception(run, reinterpret_cast<Exception*>(tos))) FINISH(false);
-  tos = reinterpret_cast<Slot>(&run);
+  frame = run.innermost();
   JUMP(resume);
 }
 
@@ -61,13 +61,12 @@ KRAIT_HANDLER Next trap(PARAMS) {
 KRAIT_HANDLER Next unwind(PARAMS) {
   Run& run = *frame->run;
   if (!catch_from_callee(run)) FINISH(false);
-  tos = reinterpret_cast<Slot>(&run);
+  frame = run.innermost();
   JUMP(resume);
 }
 
 KRAIT_HANDLER Next resume(PARAMS) {
-  Run& run = *reinterpret_cast<Run*>(tos);  // not by way of `frame`: the payload may lie over the frame that threw
-  frame = run.innermost();
+  Run& run = *frame->run;
   locals = frame->locals;
   sp = run.sp;
   pc = frame->pc;
@@ -196,14 +195,14 @@ bool interpret(Store& store, FuncInstance& func, Slot* slots) {
   Compiler* compiler = store.options().compiler;
   run.interpreter_entry = compiler ? compiler->interpreter_entry() : nullptr;
   run.set_module(func.context->instance->module());
-  std::memcpy(base, slots, type.param_slots * sizeof(Slot));
+  std::copy_n(slots, type.param_slots, base);  // slots is null where there are none
   run.sp = base + type.param_slots;
   Frame root{nullptr, &run, base, nullptr, &AllHandlers[0], nullptr, func.context, depth_below(store), ExitCode, ExitCode, nullptr};
   run.leave(&root, ExitCode, run.sp);
   store.set_activation(&run);
   const bool ok = run_to_exit(run, root, func);
   store.set_activation(run.previous);
-  if (ok) std::memcpy(slots, base, type.result_slots * sizeof(Slot));
+  if (ok) std::copy_n(base, type.result_slots, slots);
   return ok;
 }
 

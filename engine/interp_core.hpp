@@ -55,7 +55,13 @@ struct Frame {
 };
 constexpr uint32_t FrameSlots = sizeof(Frame) / sizeof(Slot);
 
-#if defined(__clang__) && __has_cpp_attribute(clang::musttail) && __has_attribute(preserve_none)
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define KRAIT_SANITIZED 1  // its frames cannot be laid out in preserve_none
+#endif
+#endif
+#if defined(__clang__) && !defined(KRAIT_SANITIZED) && __has_cpp_attribute(clang::musttail) && \
+    __has_attribute(preserve_none)
 #define KRAIT_TAIL_CALLS 1
 #else
 #define KRAIT_TAIL_CALLS 0
@@ -150,7 +156,9 @@ extern const PrefixTable<AtomicCount> AtomicHandlers;
 
 KRAIT_HANDLER Next trap(PARAMS);      ///< tos: the TrapKind
 KRAIT_HANDLER Next unwind(PARAMS);    ///< goes on where `run` says, or leaves the activation
-KRAIT_HANDLER Next resume(PARAMS);    ///< tos: the Run, which says where to go on
+/// Loads all registers from `frame`, which is run.innermost(), and sp from `run`. (The frame that threw may by now lie
+/// under the payload.)
+KRAIT_HANDLER Next resume(PARAMS);
 
 /// An activation of the interpreter.
 struct Run : Activation {

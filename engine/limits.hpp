@@ -1,5 +1,5 @@
-// Limits of the implementation, as the spec's appendix allows: no input makes the decoder take time or
-// memory out of proportion to its size. Those that browsers share have the same values.
+// Limits of the implementation, as the spec's appendix allows: no input makes the decoder take time
+// or memory out of proportion to its size. Those that browsers share have the same values.
 #pragma once
 
 #include <cstdint>

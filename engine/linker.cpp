@@ -126,7 +126,7 @@ class Instantiation {
   std::unique_ptr<Instance> owned_;
   Instance& instance_;
   // For each table and memory the image that stands for its active segments, or null.
-  std::shared_ptr<const Frozen::TableImages> table_images_;
+  std::shared_ptr<const TableImageSets::Images> table_images_;
   std::vector<std::shared_ptr<const MemoryImage>> memory_images_;
 };
 
@@ -153,10 +153,10 @@ Result<void, InstantiateError> Instantiation::allocate_memories() {
 
 void Instantiation::allocate_globals() {
   const size_t imported = module_.imported_globals;
-  instance_.own_globals_.resize(module_.globals.size() - imported);
+  if (const size_t own = module_.globals.size() - imported; own > InlineGlobals) instance_.more_globals_.resize(own - InlineGlobals);
   for (GlobalInstance* global : instance_.global_instances_) instance_.globals_.push_back(&global->cell);
   for (size_t i = imported; i < module_.globals.size(); ++i) {
-    GlobalInstance& global = instance_.own_globals_[i - imported];
+    GlobalInstance& global = instance_.own_global(i - imported);
     global.type = module_.globals[i].type;
     global.cell = instance_.evaluate(module_.globals[i].init);  // may read the globals before it
     instance_.global_instances_.push_back(&global);

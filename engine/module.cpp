@@ -7,9 +7,11 @@
 
 namespace krait::engine {
 
-Result<std::shared_ptr<const Module>> Module::compile(std::vector<std::byte> bytes, const Features& features) {
+Result<std::shared_ptr<const Module>> Module::compile(std::vector<std::byte> bytes,
+                                                      const Features& features) {
   if (bytes.size() > limits::ModuleBytes) {
-    return Error{"too large module: the limit is " + std::to_string(limits::ModuleBytes) + " bytes", 0};
+    return Error{"too large module: the limit is " + std::to_string(limits::ModuleBytes) + " bytes",
+                 0};
   }
   auto module = std::make_shared<Module>();
   Decoder::adopt(*module, std::move(bytes));
@@ -18,21 +20,24 @@ Result<std::shared_ptr<const Module>> Module::compile(std::vector<std::byte> byt
   return std::shared_ptr<const Module>(std::move(module));
 }
 
-Result<std::shared_ptr<const Module>> Module::compile(std::span<const std::byte> bytes, const Features& features) {
+Result<std::shared_ptr<const Module>> Module::compile(std::span<const std::byte> bytes,
+                                                      const Features& features) {
   return compile(std::vector<std::byte>(bytes.begin(), bytes.end()), features);
 }
 
 const Export* Module::find_export(std::string_view name, ExternKind kind) const {
-  const auto at = std::lower_bound(exports_by_name_.begin(), exports_by_name_.end(), name,
-                                   [&](uint32_t i, std::string_view wanted) { return exports[i].name < wanted; });
+  const auto at = std::lower_bound(
+      exports_by_name_.begin(), exports_by_name_.end(), name,
+      [&](uint32_t i, std::string_view wanted) { return exports[i].name < wanted; });
   if (at == exports_by_name_.end()) return nullptr;
   const Export& found = exports[*at];
   return found.name == name && found.kind == kind ? &found : nullptr;
 }
 
 std::string Module::func_name(uint32_t func) const {
-  const auto named = std::lower_bound(func_names_.begin(), func_names_.end(), func,
-                                      [](const auto& entry, uint32_t wanted) { return entry.first < wanted; });
+  const auto named =
+      std::lower_bound(func_names_.begin(), func_names_.end(), func,
+                       [](const auto& entry, uint32_t wanted) { return entry.first < wanted; });
   if (named != func_names_.end() && named->first == func) return std::string(named->second);
   for (const Export& e : exports) {
     if (e.kind == ExternKind::Func && e.index == func) return e.name;
@@ -47,7 +52,8 @@ std::string Module::func_name(uint32_t func) const {
 
 std::span<const std::byte> Module::custom_section(std::string_view name) const {
   for (const CustomSection& section : customs) {
-    if (section.name == name) return std::span(bytes_).subspan(section.begin, section.end - section.begin);
+    if (section.name == name)
+      return std::span(bytes_).subspan(section.begin, section.end - section.begin);
   }
   return {};
 }

@@ -1,5 +1,5 @@
-// What follows from opcodes.def: the opcode of an encoding, and each instruction's facts in the form that
-// a decoder, a validator or a code generator reads.
+// What follows from opcodes.def: the opcode of an encoding, and each instruction's facts in the
+// form that a decoder, a validator or a code generator reads.
 #pragma once
 
 #include <array>
@@ -11,14 +11,16 @@
 
 namespace krait::engine {
 
-/// An instruction's facts. `special` instructions are typed by name; of all others the types are here.
+/// An instruction's facts. `special` instructions are typed by name; of all others the types are
+/// here.
 struct OpcodeTraits {
   Immediates immediates = Immediates::None;
   bool special = false;
-  bool vector = false;       ///< a v128 among operands or result
-  bool atomic = false;       ///< alignment must be exactly the natural one
-  uint8_t access_log2 = 0;   ///< MemArg, MemArgLane: log2 of the bytes accessed, the natural alignment
-  uint8_t lanes = 0;         ///< MemArgLane, Lane, Shuffle: lane immediates are below this
+  bool vector = false;  ///< a v128 among operands or result
+  bool atomic = false;  ///< alignment must be exactly the natural one
+  uint8_t access_log2 =
+      0;              ///< MemArg, MemArgLane: log2 of the bytes accessed, the natural alignment
+  uint8_t lanes = 0;  ///< MemArgLane, Lane, Shuffle: lane immediates are below this
   uint8_t operand_count = 0;
   std::array<ValType, 3> operands{};
   ValType result = ValType::Bottom;  ///< Bottom: none
@@ -28,11 +30,16 @@ namespace traits {
 
 constexpr ValType type_of_letter(char letter) {
   switch (letter) {
-    case 'i': return ValType::I32;
-    case 'l': return ValType::I64;
-    case 'f': return ValType::F32;
-    case 'd': return ValType::F64;
-    default: return ValType::V128;
+    case 'i':
+      return ValType::I32;
+    case 'l':
+      return ValType::I64;
+    case 'f':
+      return ValType::F32;
+    case 'd':
+      return ValType::F64;
+    default:
+      return ValType::V128;
   }
 }
 
@@ -44,7 +51,8 @@ constexpr uint32_t number_at(std::string_view text, size_t at) {
   return number;
 }
 
-/// Bits that a memory instruction accesses. Its name tells: i32.load, i64.load16_u, v128.load8x8_s, ...
+/// Bits that a memory instruction accesses. Its name tells: i32.load, i64.load16_u, v128.load8x8_s,
+/// ...
 constexpr uint32_t access_bits(std::string_view text) {
   for (std::string_view verb : {"load", "store", "rmw", "wait"}) {
     const size_t at = text.find(verb);
@@ -76,7 +84,8 @@ constexpr OpcodeTraits make(std::string_view text, uint8_t prefix, Immediates im
     t.access_log2 = log2_of(bits / 8);
     if (immediates == Immediates::MemArgLane) t.lanes = static_cast<uint8_t>(128 / bits);
   }
-  if (immediates == Immediates::Lane) t.lanes = static_cast<uint8_t>(number_at(text, text.find('x') + 1));
+  if (immediates == Immediates::Lane)
+    t.lanes = static_cast<uint8_t>(number_at(text, text.find('x') + 1));
   if (immediates == Immediates::Shuffle) t.lanes = 32;
   if (t.special) return t;
   bool results = false;
@@ -136,17 +145,25 @@ inline constexpr auto AtomicOpcodes = traits::opcodes_with_prefix<0xfe, 128>();
 /// The instruction of that encoding (prefix 0 for one byte), or NoOpcode.
 constexpr Opcode opcode_of(uint8_t prefix, uint32_t code) {
   switch (prefix) {
-    case 0x00: return code < PlainOpcodes.size() ? PlainOpcodes[code] : NoOpcode;
-    case 0xfc: return code < MiscOpcodes.size() ? MiscOpcodes[code] : NoOpcode;
-    case 0xfd: return code < VectorOpcodes.size() ? VectorOpcodes[code] : NoOpcode;
-    case 0xfe: return code < AtomicOpcodes.size() ? AtomicOpcodes[code] : NoOpcode;
-    default: return NoOpcode;
+    case 0x00:
+      return code < PlainOpcodes.size() ? PlainOpcodes[code] : NoOpcode;
+    case 0xfc:
+      return code < MiscOpcodes.size() ? MiscOpcodes[code] : NoOpcode;
+    case 0xfd:
+      return code < VectorOpcodes.size() ? VectorOpcodes[code] : NoOpcode;
+    case 0xfe:
+      return code < AtomicOpcodes.size() ? AtomicOpcodes[code] : NoOpcode;
+    default:
+      return NoOpcode;
   }
 }
 
 static_assert(opcode_of(0xfd, 0x113) == Opcode::I32x4RelaxedDotI8x16I7x16AddS);
-static_assert(traits_of(Opcode::V128Load8x8S).access_log2 == 3 && traits_of(Opcode::I64Load32U).access_log2 == 2);
-static_assert(traits_of(Opcode::V128Store).access_log2 == 4 && traits_of(Opcode::I64AtomicRmwAdd).access_log2 == 3);
-static_assert(traits_of(Opcode::I32AtomicRmw16XorU).access_log2 == 1 && traits_of(Opcode::V128Load8Lane).lanes == 16);
+static_assert(traits_of(Opcode::V128Load8x8S).access_log2 == 3 &&
+              traits_of(Opcode::I64Load32U).access_log2 == 2);
+static_assert(traits_of(Opcode::V128Store).access_log2 == 4 &&
+              traits_of(Opcode::I64AtomicRmwAdd).access_log2 == 3);
+static_assert(traits_of(Opcode::I32AtomicRmw16XorU).access_log2 == 1 &&
+              traits_of(Opcode::V128Load8Lane).lanes == 16);
 
 }  // namespace krait::engine

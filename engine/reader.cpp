@@ -52,8 +52,10 @@ uint64_t Reader::unsigned_leb(uint32_t bits) {
     value |= static_cast<uint64_t>(b & 0x7f) << shift;
     const uint32_t left = bits - shift;  // bits of the value that this byte may hold
     if (left < 8) {
-      if (b & 0x80) fail(start, "integer representation too long: u" + std::to_string(bits));
-      else if (left < 7 && b >> left) fail(start, "integer too large: u" + std::to_string(bits));
+      if (b & 0x80)
+        fail(start, "integer representation too long: u" + std::to_string(bits));
+      else if (left < 7 && b >> left)
+        fail(start, "integer too large: u" + std::to_string(bits));
       return failed_ ? 0 : value;
     }
     if (!(b & 0x80)) return value;
@@ -72,7 +74,8 @@ int64_t Reader::signed_leb(uint32_t bits) {
       if (b & 0x80) return fail(start, "integer representation too long: s" + std::to_string(bits));
       // The bits beyond the value must repeat its sign.
       const int beyond = static_cast<int8_t>(static_cast<uint8_t>(b << 1)) >> left;
-      if (beyond != 0 && beyond != -1) return fail(start, "integer too large: s" + std::to_string(bits));
+      if (beyond != 0 && beyond != -1)
+        return fail(start, "integer too large: s" + std::to_string(bits));
     }
     if (!(b & 0x80)) {
       if (shift + 7 < 64 && (b & 0x40)) value |= ~uint64_t{0} << (shift + 7);
@@ -85,12 +88,13 @@ uint32_t Reader::count(const char* what, uint32_t limit, uint32_t min_bytes) {
   const uint32_t at = offset();
   const uint32_t n = u32();
   if (n > limit) {
-    fail(at, "too many " + std::string(what) + ": " + std::to_string(n) + ", the limit is " + std::to_string(limit));
+    fail(at, "too many " + std::string(what) + ": " + std::to_string(n) + ", the limit is " +
+                 std::to_string(limit));
     return 0;
   }
   if (n > remaining() / min_bytes) {
-    fail(at, "unexpected end of section or function: " + std::to_string(n) + " " + what + " do not fit into the " +
-                 std::to_string(remaining()) + " bytes left");
+    fail(at, "unexpected end of section or function: " + std::to_string(n) + " " + what +
+                 " do not fit into the " + std::to_string(remaining()) + " bytes left");
     return 0;
   }
   return n;
@@ -100,8 +104,8 @@ std::string_view Reader::name(const char* what) {
   const uint32_t at = offset();
   const uint32_t length = u32();
   if (length > remaining()) {
-    fail(at, "unexpected end: length out of bounds: " + std::string(what) + " of " + std::to_string(length) +
-                 " bytes, found " + std::to_string(remaining()));
+    fail(at, "unexpected end: length out of bounds: " + std::string(what) + " of " +
+                 std::to_string(length) + " bytes, found " + std::to_string(remaining()));
     return {};
   }
   const uint8_t* text = take(length);
@@ -120,11 +124,24 @@ namespace {
 std::string not_a_type(uint8_t byte, const char* wanted) {
   switch (byte) {
     case 0x63:
-    case 0x64: return "typed function references are not supported: found a reference type " + hex(byte);
-    case 0x68: case 0x6a: case 0x6b: case 0x6c: case 0x6d: case 0x6e:
-    case 0x71: case 0x72: case 0x73: case 0x74: case 0x75: case 0x77: case 0x78:
-      return "GC types are not supported: found type " + hex(byte);
-    default: return "malformed " + std::string(wanted) + ": found " + hex(byte);
+    case 0x64:
+      return "function-references is not supported: found a reference type " + hex(byte);
+    case 0x68:
+    case 0x6a:
+    case 0x6b:
+    case 0x6c:
+    case 0x6d:
+    case 0x6e:
+    case 0x71:
+    case 0x72:
+    case 0x73:
+    case 0x74:
+    case 0x75:
+    case 0x77:
+    case 0x78:
+      return "gc is not supported: found type " + hex(byte);
+    default:
+      return "malformed " + std::string(wanted) + ": found " + hex(byte);
   }
 }
 
@@ -166,7 +183,7 @@ ValType Reader::heap_type() {
   }
   if (b < 0x40 || b >= 0x80) {
     s33();
-    fail(at, "typed function references are not supported: found a type index as heap type");
+    fail(at, "function-references is not supported: found a type index as heap type");
   } else {
     fail(at, not_a_type(b, "heap type"));
   }

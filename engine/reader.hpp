@@ -1,8 +1,8 @@
 // Reads the binary format's primitives from a range of a module's bytes.
 //
-// Errors are sticky: the first one is kept and moves the position to the end of the range, so that loops
-// over the input stop by themselves; everything read from then on is 0. Callers look at failed() where a step of
-// theirs is done, not after every read.
+// Errors are sticky: the first one is kept and moves the position to the end of the range, so that
+// loops over the input stop by themselves; everything read from then on is 0. Callers look at
+// failed() where a step of theirs is done, not after every read.
 #pragma once
 
 #include <bit>
@@ -22,7 +22,9 @@ class Reader {
  public:
   /// Reads [begin, end) of `bytes`, which must stay in place. Offsets are into `bytes`.
   Reader(std::span<const std::byte> bytes, uint32_t begin, uint32_t end)
-      : base_(reinterpret_cast<const uint8_t*>(bytes.data())), pos_(base_ + begin), end_(base_ + end) {}
+      : base_(reinterpret_cast<const uint8_t*>(bytes.data())),
+        pos_(base_ + begin),
+        end_(base_ + end) {}
   explicit Reader(std::span<const std::byte> bytes)
       : Reader(bytes, 0, static_cast<uint32_t>(bytes.size())) {}
 
@@ -36,7 +38,8 @@ class Reader {
   /// Keeps the first error and ends the reading. Always false, for `return reader.fail(...)`.
   bool fail(uint32_t offset, std::string message);
 
-  /// Moves the end of the range; the old end is returned, to be set again. No effect after an error.
+  /// Moves the end of the range; the old end is returned, to be set again. No effect after an
+  /// error.
   uint32_t set_end(uint32_t end) {
     const uint32_t old = end_offset();
     if (!failed_) end_ = base_ + end;
@@ -47,19 +50,22 @@ class Reader {
   }
 
   uint8_t byte() {
-    if (pos_ == end_) [[unlikely]] return end_of_input(1);
+    if (pos_ == end_) [[unlikely]]
+      return end_of_input(1);
     return *pos_++;
   }
   /// The next byte, not taken; 0 at the end.
   [[nodiscard]] uint8_t peek() const { return pos_ == end_ ? 0 : *pos_; }
 
   uint32_t u32() {
-    if (pos_ != end_ && *pos_ < 0x80) [[likely]] return *pos_++;
+    if (pos_ != end_ && *pos_ < 0x80) [[likely]]
+      return *pos_++;
     return static_cast<uint32_t>(unsigned_leb(32));
   }
   uint64_t u64() { return unsigned_leb(64); }
   int32_t s32() {
-    if (pos_ != end_ && *pos_ < 0x80) [[likely]] return static_cast<int32_t>(uint32_t{*pos_++} << 25) >> 25;
+    if (pos_ != end_ && *pos_ < 0x80) [[likely]]
+      return static_cast<int32_t>(uint32_t{*pos_++} << 25) >> 25;
     return static_cast<int32_t>(signed_leb(32));
   }
   int64_t s33() { return signed_leb(33); }
@@ -79,7 +85,8 @@ class Reader {
     return at;
   }
 
-  /// A vector's length: no greater than `limit`, and than what can follow at `min_bytes` an element.
+  /// A vector's length: no greater than `limit`, and than what can follow at `min_bytes` an
+  /// element.
   uint32_t count(const char* what, uint32_t limit, uint32_t min_bytes = 1);
   /// A name: UTF-8, in place.
   std::string_view name(const char* what);

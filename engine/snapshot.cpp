@@ -8,6 +8,7 @@
 
 #include <cstring>
 
+#include "engine/compiler.hpp"
 #include "engine/store.hpp"
 
 namespace krait::engine {
@@ -128,7 +129,8 @@ Result<std::shared_ptr<const Snapshot>> Snapshot::take(Instance& instance) {
       snapshot->tables_[i].push_back(*index);
     }
   }
-  for (const GlobalInstance& global : instance.own_globals_) {
+  for (size_t i = 0; i < module.globals.size() - module.imported_globals; ++i) {
+    const GlobalInstance& global = instance.own_global(i);
     GlobalCell cell = global.cell;
     if (is_reference(global.type.type)) {
       if (cell.low && global.type.type != ValType::FuncRef) return outside("a global");
@@ -199,7 +201,7 @@ Result<std::shared_ptr<const Snapshot>> Snapshot::decode(const Module& module, s
 
 void Snapshot::apply_globals(Instance& instance) const {
   for (size_t i = 0; i < globals_.size(); ++i) {
-    GlobalInstance& global = instance.own_globals_[i];
+    GlobalInstance& global = instance.own_global(i);
     global.cell = globals_[i];
     if (!is_reference(global.type.type)) continue;
     const auto index = static_cast<uint32_t>(globals_[i].low);
@@ -207,22 +209,27 @@ void Snapshot::apply_globals(Instance& instance) const {
   }
 }
 
+std::shared_ptr<const TableImage> Snapshot::table_image(Instance& home, uint32_t index) const {
+  const Module& module = home.module();
+  if (module.tables[index].type.element != ValType::FuncRef) return nullptr;
+  auto image = std::make_shared<TableImage>();
+  for (const FuncIndex func : tables_[index])
+    image->push_back(func == NoIndex
+                         ? FuncEntry{&InterpreterOnly, NullType, 0}
+                         : FuncEntry{home.code_of(func), module.canonical_type[module.func_types[func]], func});
+  return image;
+}
+
 void Snapshot::apply_tables(Instance& instance) const {
-  const Module& module = instance.module();
-  for (uint32_t i = module.imported_tables; i < tables_.size(); ++i) {
+  const auto images = table_images_.of(instance, [this](Instance& home, uint32_t i) { return table_image(home, i); });
+  for (uint32_t i = instance.module().imported_tables; i < tables_.size(); ++i) {
     TableInstance& table = instance.table(i);
-    if (table.type().element != ValType::FuncRef) {
-      table.refs_.assign(tables_[i].size(), 0);
-    } else {
-      table.image_.reset();
-      table.own_.resize(tables_[i].size());
-      for (size_t at = 0; at < tables_[i].size(); ++at) {
-        const FuncIndex func = tables_[i][at];
-        table.own_[at] = func == NoIndex
-                             ? table.entry_for(nullptr)
-                             : FuncEntry{instance.code_of(func), module.canonical_type[module.func_types[func]], func};
-      }
-    }
+    if (table.image_ && table.image_ == (*images)[i]) continue;  // not written since
+    table.image_ = (*images)[i];
+    table.own_.clear();
+    table.foreign_.clear();
+    table.refs_.assign(table.image_ ? 0 : tables_[i].size(), 0);
+    table.entries_ = table.image_ ? table.image_->data() : nullptr;
     table.size_ = tables_[i].size();
     table.publish();
   }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "engine/frozen.hpp"
 #include "engine/instance.hpp"
 
 namespace krait::engine {
@@ -40,10 +41,13 @@ class Snapshot {
   void apply_tables(Instance& instance) const;
   void apply_dropped(Instance& instance) const;
 
+  std::shared_ptr<const TableImage> table_image(Instance& home, uint32_t index) const;
+
   std::vector<std::shared_ptr<const MemoryImage>> memories_;  // by memory index; null where imported
   std::vector<std::vector<FuncIndex>> tables_;                // by table index; empty where imported
   std::vector<GlobalCell> globals_;                           // by defined global; references as FuncIndex
   std::vector<bool> dropped_elements_, dropped_data_;
+  mutable TableImageSets table_images_;
 };
 
 }  // namespace krait::engine

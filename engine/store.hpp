@@ -79,6 +79,8 @@ class Store {
   /// Called by polls, on the guest's line of control.
   std::function<void()> on_yield;
   std::function<Outcome<>()> on_interrupt;
+  /// What host functions find the state of this sandbox by; the engine does not touch it.
+  void* host_data = nullptr;
 
   /// Used by running code. ------------------------------------------------------------------------
 

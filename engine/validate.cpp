@@ -1,5 +1,5 @@
-// The validator's walk over a body, and every instruction that neither branches nor throws. Most are typed by
-// their row of opcodes.def alone.
+// The validator's walk over a body, and every instruction that neither branches nor throws. Most
+// are typed by their row of opcodes.def alone.
 #include <algorithm>
 
 #include "engine/validate.hpp"
@@ -7,7 +7,10 @@
 namespace krait::engine {
 
 Validator::Validator(ModuleContext& context, Reader& reader)
-    : context_(context), module_(context.module), side_table_(context.module.side_table_), reader_(reader),
+    : context_(context),
+      module_(context.module),
+      side_table_(context.module.side_table_),
+      reader_(reader),
       types_(context.module.types) {
   stack_.resize(256);
   frames_.reserve(64);
@@ -16,8 +19,8 @@ Validator::Validator(ModuleContext& context, Reader& reader)
 bool Validator::fail(const std::string& message) { return reader_.fail(in_.offset, message); }
 
 bool Validator::fail_index(const char* what, uint32_t index, size_t count) {
-  return fail("unknown " + std::string(what) + " " + std::to_string(index) + ": there " + (count == 1 ? "is " : "are ") +
-              std::to_string(count));
+  return fail("unknown " + std::string(what) + " " + std::to_string(index) + ": there " +
+              (count == 1 ? "is " : "are ") + std::to_string(count));
 }
 
 bool Validator::validate(Function& function) {
@@ -38,7 +41,8 @@ void Validator::begin(Function& function) {
   function_ = &function;
   const FuncType& type = module_.types[function.type_index];
   const uint32_t slots = slots_of(function.locals);
-  if (slots != function.local_count || type.result_slots != type.results.size()) function.uses_v128 = true;
+  if (slots != function.local_count || type.result_slots != type.results.size())
+    function.uses_v128 = true;
   function.local_slots = declared_slots_ = slots;
   function.param_slots = type.param_slots;
   function.result_slots = type.result_slots;
@@ -56,7 +60,8 @@ void Validator::begin(Function& function) {
 
 bool Validator::finish() {
   Function& f = *function_;
-  if (!reader_.at_end()) return reader_.fail(reader_.offset(), "section size mismatch: code behind the function's end");
+  if (!reader_.at_end())
+    return reader_.fail(reader_.offset(), "section size mismatch: code behind the function's end");
   f.max_operand_slots = max_;
   f.side_table_size = stp();
   if (f.uses_v128) {
@@ -76,17 +81,22 @@ bool Validator::run() {
     ++function_->instruction_count;
     const OpcodeTraits& traits = traits_of(in_.op);
     if (traits.special) {
-      if (!special()) return false;
+      // More than half of compiled code is locals: not worth a second dispatch.
+      const bool ok = traits.immediates == Immediates::Local ? local() : special();
+      if (!ok) return false;
+      continue;
+    }
+    if (traits.immediates == Immediates::None || traits.immediates == Immediates::I32) {
+      if (!simple(traits)) return false;
       continue;
     }
     switch (traits.immediates) {
-      case Immediates::None:
-      case Immediates::I32:
       case Immediates::I64:
       case Immediates::F32:
       case Immediates::F64:
       case Immediates::V128:
-      case Immediates::Fence: break;
+      case Immediates::Fence:
+        break;
       case Immediates::MemArg:
       case Immediates::MemArgLane:
       case Immediates::Lane:
@@ -118,9 +128,10 @@ bool Validator::access(const OpcodeTraits& traits) {
   if (traits.immediates == Immediates::MemArg || traits.immediates == Immediates::MemArgLane) {
     if (!check_memory(in_.index)) return false;
     if (in_.align > traits.access_log2 || (traits.atomic && in_.align != traits.access_log2)) {
-      const char* rule = traits.atomic ? "atomic alignment must be natural: " : "alignment must not be larger than natural: ";
-      return fail(rule + std::string(info_of(in_.op).text) + " has 2**" + std::to_string(traits.access_log2) +
-                  ", found 2**" + std::to_string(in_.align));
+      const char* rule = traits.atomic ? "atomic alignment must be natural: "
+                                       : "alignment must not be larger than natural: ";
+      return fail(rule + std::string(info_of(in_.op).text) + " has 2**" +
+                  std::to_string(traits.access_log2) + ", found 2**" + std::to_string(in_.align));
     }
   }
   if (traits.immediates == Immediates::MemArg) return true;
@@ -130,26 +141,30 @@ bool Validator::access(const OpcodeTraits& traits) {
     for (int i = 0; i < 16; ++i) in_.lane = std::max(in_.lane, static_cast<uint8_t>(lanes[i]));
   }
   if (in_.lane < traits.lanes) return true;
-  return fail("invalid lane index " + std::to_string(in_.lane) + ": " + info_of(in_.op).text + " has lanes below " +
-              std::to_string(traits.lanes));
+  return fail("invalid lane index " + std::to_string(in_.lane) + ": " + info_of(in_.op).text +
+              " has lanes below " + std::to_string(traits.lanes));
 }
 
 bool Validator::check_memory(uint32_t index) {
-  if (!context_.features.multi_memory && index != 0) return fail("zero byte expected: found memory " + std::to_string(index));
+  if (!context_.features.multi_memory && index != 0)
+    return fail("zero byte expected: found memory " + std::to_string(index));
   if (index >= module_.memories.size()) return fail_index("memory", index, module_.memories.size());
   return true;
 }
 
-/// A memory index that is an instruction's last immediate; without multi-memory it is a byte, not a number.
+/// A memory index that is an instruction's last immediate; without multi-memory it is a byte, not a
+/// number.
 bool Validator::check_last_memory(uint32_t index) {
-  if (!context_.features.multi_memory && (static_cast<uint8_t>(module_.bytes_[in_.end - 2]) & 0x80)) {
+  if (!context_.features.multi_memory &&
+      (static_cast<uint8_t>(module_.bytes_[in_.end - 2]) & 0x80)) {
     return fail("zero byte expected: found a longer memory index");
   }
   return check_memory(index);
 }
 
 bool Validator::check_data(uint32_t index) {
-  if (!context_.has_data_count) return fail("data count section required: " + std::string(info_of(in_.op).text));
+  if (!context_.has_data_count)
+    return fail("data count section required: " + std::string(info_of(in_.op).text));
   return index < context_.data_count || fail_index("data segment", index, context_.data_count);
 }
 
@@ -158,18 +173,25 @@ bool Validator::check_table(uint32_t index) {
 }
 
 bool Validator::check_elements(uint32_t index) {
-  return index < module_.elements.size() || fail_index("elem segment", index, module_.elements.size());
+  return index < module_.elements.size() ||
+         fail_index("elem segment", index, module_.elements.size());
 }
 
 /// Bulk operations and sizes: the immediates.
 bool Validator::memory_or_table() {
   switch (traits_of(in_.op).immediates) {
-    case Immediates::Memory: return check_last_memory(in_.index);
-    case Immediates::Data: return check_data(in_.index);
-    case Immediates::DataMemory: return check_last_memory(in_.index2) && check_data(in_.index);
-    case Immediates::MemoryMemory: return check_last_memory(in_.index2) && check_memory(in_.index);
-    case Immediates::Table: return check_table(in_.index);
-    case Immediates::Elem: return check_elements(in_.index);
+    case Immediates::Memory:
+      return check_last_memory(in_.index);
+    case Immediates::Data:
+      return check_data(in_.index);
+    case Immediates::DataMemory:
+      return check_last_memory(in_.index2) && check_data(in_.index);
+    case Immediates::MemoryMemory:
+      return check_last_memory(in_.index2) && check_memory(in_.index);
+    case Immediates::Table:
+      return check_table(in_.index);
+    case Immediates::Elem:
+      return check_elements(in_.index);
     case Immediates::ElemTable: {
       if (!check_table(in_.index2) || !check_elements(in_.index)) return false;
       const ValType to = module_.tables[in_.index2].type.element;
@@ -182,34 +204,31 @@ bool Validator::memory_or_table() {
       const ValType from = module_.tables[in_.index2].type.element;
       return to == from || fail_type(name_of(to), from);
     }
-    default: return fail("illegal opcode");
+    default:
+      return fail("illegal opcode");
   }
 }
 
 /// The instructions whose types depend on immediates or on the stack.
 bool Validator::special() {
   switch (in_.op) {
-    case Opcode::LocalGet:
-    case Opcode::LocalSet:
-    case Opcode::LocalTee: {
-      if (in_.index >= function_->local_count) return fail_index("local", in_.index, function_->local_count);
-      const ValType type = function_->locals[in_.index];
-      if (in_.op != Opcode::LocalGet && !pop(type)) return false;
-      if (in_.op != Opcode::LocalSet) push(type);
-      return true;
-    }
     case Opcode::GlobalGet:
-    case Opcode::GlobalSet: return global();
+    case Opcode::GlobalSet:
+      return global();
     case Opcode::TableGet:
     case Opcode::TableSet:
     case Opcode::TableGrow:
-    case Opcode::TableFill: return table();
-    case Opcode::Drop: return drop();
+    case Opcode::TableFill:
+      return table();
+    case Opcode::Drop:
+      return drop();
     case Opcode::Select:
-    case Opcode::SelectT: return select();
+    case Opcode::SelectT:
+      return select();
     case Opcode::RefNull:
     case Opcode::RefIsNull:
-    case Opcode::RefFunc: return reference();
+    case Opcode::RefFunc:
+      return reference();
     case Opcode::Try:
     case Opcode::Catch:
     case Opcode::CatchAll:
@@ -217,16 +236,30 @@ bool Validator::special() {
     case Opcode::TryTable:
     case Opcode::Throw:
     case Opcode::ThrowRef:
-    case Opcode::Rethrow: return exceptions();
-    default: return control();
+    case Opcode::Rethrow:
+      return exceptions();
+    default:
+      return control();
   }
 }
 
+bool Validator::local() {
+  if (in_.index >= function_->local_count)
+    return fail_index("local", in_.index, function_->local_count);
+  const ValType type = function_->locals[in_.index];
+  if (in_.op != Opcode::LocalGet && !pop(type)) return false;
+  if (in_.op != Opcode::LocalSet) push(type);
+  return true;
+}
+
 bool Validator::global() {
-  if (in_.index >= module_.globals.size()) return fail_index("global", in_.index, module_.globals.size());
+  if (in_.index >= module_.globals.size())
+    return fail_index("global", in_.index, module_.globals.size());
   const GlobalType& type = module_.globals[in_.index].type;
   if (in_.op == Opcode::GlobalSet) {
-    return type.is_mutable ? pop(type.type) : fail("global is immutable: global.set of global " + std::to_string(in_.index));
+    return type.is_mutable
+               ? pop(type.type)
+               : fail("global is immutable: global.set of global " + std::to_string(in_.index));
   }
   if (type.type == ValType::V128 && !function_->uses_v128) {
     restart_ = true;
@@ -244,12 +277,14 @@ bool Validator::table() {
       if (!pop(ValType::I32)) return false;
       push(element);
       return true;
-    case Opcode::TableSet: return pop(element) && pop(ValType::I32);
+    case Opcode::TableSet:
+      return pop(element) && pop(ValType::I32);
     case Opcode::TableGrow:
       if (!pop(ValType::I32) || !pop(element)) return false;
       push(ValType::I32);
       return true;
-    default: return pop(ValType::I32) && pop(element) && pop(ValType::I32);
+    default:
+      return pop(ValType::I32) && pop(element) && pop(ValType::I32);
   }
 }
 
@@ -290,7 +325,8 @@ bool Validator::reference() {
     return true;
   }
   if (in_.op == Opcode::RefFunc) {
-    if (in_.index >= module_.func_types.size()) return fail_index("function", in_.index, module_.func_types.size());
+    if (in_.index >= module_.func_types.size())
+      return fail_index("function", in_.index, module_.func_types.size());
     if (!context_.declared_funcs[in_.index]) {
       return fail("undeclared function reference: function " + std::to_string(in_.index) +
                   " is in no export, element segment or global");

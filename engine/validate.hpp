@@ -1,14 +1,19 @@
-// The validator: types each function body, as the algorithm in the spec's appendix does, and in the same
-// pass makes its side table, try regions and frame layout.
+// The validator: types each function body, as the algorithm in the spec's appendix does, and in the
+// same pass makes its side table, try regions and frame layout.
 //
 // Invariants.
-//  1. The operand stack has an element for each slot, a v128 is two, and so have the lists of types that are
-//     pushed and popped. So heights and lengths are slots, and most lists are compared and copied as bytes.
-//  2. While a branch awaits its label's target, its entry holds the branch's pc in delta_stp and the next such
+//  1. The operand stack has an element for each slot, a v128 is two, and so have the lists of types
+//  that are
+//     pushed and popped. So heights and lengths are slots, and most lists are compared and copied
+//     as bytes.
+//  2. While a branch awaits its label's target, its entry holds the branch's pc in delta_stp and
+//  the next such
 //     entry in delta_pc (NoLink ends the list); a catch clause holds the next one in target_pc.
-//  3. dead_ is true where the spec's algorithm has made the stack polymorphic in this block or an outer one;
+//  3. dead_ is true where the spec's algorithm has made the stack polymorphic in this block or an
+//  outer one;
 //     then nothing is emitted.
-//  4. A function whose first v128 shows up in its body is validated again from its start, with uses_v128 set:
+//  4. A function whose first v128 shows up in its body is validated again from its start, with
+//  uses_v128 set:
 //     then drop and select have entries from its first instruction on.
 #pragma once
 
@@ -32,7 +37,8 @@ struct ModuleContext {
   uint32_t data_count = 0;
 };
 
-/// Checks and skips the constant expression at the reader's position. False on an error, which the reader has.
+/// Checks and skips the constant expression at the reader's position. False on an error, which the
+/// reader has.
 bool validate_const_expr(ModuleContext& context, Reader& reader, ValType expected, ConstExpr& out);
 
 /// The type as a list by slot; empty for Bottom. Of any lifetime.
@@ -43,28 +49,30 @@ class Validator {
  public:
   Validator(ModuleContext& context, Reader& reader);
 
-  /// The body that fills the rest of the reader's range, behind the locals. `function` has its type and
-  /// locals; the rest of it is filled in. False on an error, which the reader has.
+  /// The body that fills the rest of the reader's range, behind the locals. `function` has its type
+  /// and locals; the rest of it is filled in. False on an error, which the reader has.
   bool validate(Function& function);
 
  private:
   struct Frame {
-    Opcode opcode;         // Block, Loop, If, Else, Try, Catch, CatchAll, TryTable
-    bool unreachable;      // the stack is polymorphic
+    Opcode opcode;     // Block, Loop, If, Else, Try, Catch, CatchAll, TryTable
+    bool unreachable;  // the stack is polymorphic
     bool dead_on_entry;
-    uint32_t height;       // operand slots below the block
+    uint32_t height;                           // operand slots below the block
     std::span<const ValType> params, results;  // by slot
-    uint32_t entries;      // entries that await the end's address (invariant 2)
-    uint32_t clauses;      // catch clauses that do
-    uint32_t else_entries; // if: its entry, which awaits the else branch (a list as well)
-    uint32_t pc, stp;      // of the block's instruction
-    uint32_t region;       // innermost region around what is in the block
-    uint32_t own_region;   // legacy try: its region, or NoIndex
-    uint32_t first_handler;  // legacy try: its clauses in handlers_ begin there
-    uint32_t handler_depth;  // legacy handlers around what is in the block
-    uint32_t exception_slot; // legacy handler: the slot of what it caught
-    uint32_t last_check;     // br_table that looked at this label last
-    [[nodiscard]] std::span<const ValType> label_types() const { return opcode == Opcode::Loop ? params : results; }
+    uint32_t entries;                          // entries that await the end's address (invariant 2)
+    uint32_t clauses;                          // catch clauses that do
+    uint32_t else_entries;    // if: its entry, which awaits the else branch (a list as well)
+    uint32_t pc, stp;         // of the block's instruction
+    uint32_t region;          // innermost region around what is in the block
+    uint32_t own_region;      // legacy try: its region, or NoIndex
+    uint32_t first_handler;   // legacy try: its clauses in handlers_ begin there
+    uint32_t handler_depth;   // legacy handlers around what is in the block
+    uint32_t exception_slot;  // legacy handler: the slot of what it caught
+    uint32_t last_check;      // br_table that looked at this label last
+    [[nodiscard]] std::span<const ValType> label_types() const {
+      return opcode == Opcode::Loop ? params : results;
+    }
   };
   /// The function types by slot (invariant 1).
   class Types {
@@ -95,6 +103,7 @@ class Validator {
   bool check_data(uint32_t index);
   bool check_table(uint32_t index);
   bool check_elements(uint32_t index);
+  bool local();
   bool global();
   bool table();
   bool drop();
@@ -109,7 +118,8 @@ class Validator {
     push_slot(type);
   }
   void push_slot(ValType type) {
-    if (top_ == max_) [[unlikely]] raise_max(top_ + 1);
+    if (top_ == max_) [[unlikely]]
+      raise_max(top_ + 1);
     stack_[top_++] = type;
   }
   bool pop(ValType expected) {
@@ -145,7 +155,9 @@ class Validator {
   bool branch_table();
   bool return_values();
   bool call();
-  [[nodiscard]] uint32_t stp() const { return static_cast<uint32_t>(side_table_.size()) - function_->side_table; }
+  [[nodiscard]] uint32_t stp() const {
+    return static_cast<uint32_t>(side_table_.size()) - function_->side_table;
+  }
   void emit(uint32_t keep, uint32_t drop);
   void push_entry(uint32_t& list, uint32_t keep, uint32_t drop);
   void emit_to(Frame& target);
@@ -177,10 +189,10 @@ class Validator {
   uint32_t top_ = 0;
   uint32_t max_ = 0;  // highest top_ so far; stack_ holds at least as many
   std::vector<Frame> frames_;
-  Frame* frame_ = nullptr;      // frames_.back()
-  uint32_t frame_height_ = 0;   // frame_->height
+  Frame* frame_ = nullptr;     // frames_.back()
+  uint32_t frame_height_ = 0;  // frame_->height
   bool dead_ = false;
-  bool restart_ = false;        // invariant 4
+  bool restart_ = false;               // invariant 4
   std::vector<CatchClause> handlers_;  // of the legacy tries that are open
   uint32_t declared_slots_ = 0;        // of params and locals
 };

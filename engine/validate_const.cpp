@@ -16,21 +16,33 @@ ValType type_of_reference(const ModuleContext& context, Reader& reader, const In
   const bool visible = in.index < module.imported_globals ||
                        (context.features.global_in_const && in.index < module.globals.size());
   if (!visible) {
-    reader.fail(in.offset, "unknown global " + std::to_string(in.index) + ": a constant expression sees those before it");
+    reader.fail(in.offset, "unknown global " + std::to_string(in.index) +
+                               ": a constant expression sees those before it");
     return ValType::Bottom;
   }
   const GlobalType& type = module.globals[in.index].type;
   if (!type.is_mutable) return type.type;
-  reader.fail(in.offset, "constant expression required: global " + std::to_string(in.index) + " is mutable");
+  reader.fail(in.offset,
+              "constant expression required: global " + std::to_string(in.index) + " is mutable");
   return ValType::Bottom;
 }
 
 bool is_const_arithmetic(Opcode op) {
   switch (op) {
-    case Opcode::I32Const: case Opcode::I64Const: case Opcode::F32Const: case Opcode::F64Const: case Opcode::V128Const:
-    case Opcode::I32Add: case Opcode::I32Sub: case Opcode::I32Mul:
-    case Opcode::I64Add: case Opcode::I64Sub: case Opcode::I64Mul: return true;
-    default: return false;
+    case Opcode::I32Const:
+    case Opcode::I64Const:
+    case Opcode::F32Const:
+    case Opcode::F64Const:
+    case Opcode::V128Const:
+    case Opcode::I32Add:
+    case Opcode::I32Sub:
+    case Opcode::I32Mul:
+    case Opcode::I64Add:
+    case Opcode::I64Sub:
+    case Opcode::I64Mul:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -46,8 +58,8 @@ bool validate_const_expr(ModuleContext& context, Reader& reader, ValType expecte
       const OpcodeTraits& traits = traits_of(in.op);
       for (uint32_t i = traits.operand_count; i-- > 0; stack.pop_back()) {
         if (!stack.empty() && stack.back() == traits.operands[i]) continue;
-        return reader.fail(in.offset, "type mismatch: " + std::string(info_of(in.op).text) + " expects " +
-                                          name_of(traits.operands[i]));
+        return reader.fail(in.offset, "type mismatch: " + std::string(info_of(in.op).text) +
+                                          " expects " + name_of(traits.operands[i]));
       }
       result = traits.result;
     } else if (in.op == Opcode::RefNull) {
@@ -56,7 +68,8 @@ bool validate_const_expr(ModuleContext& context, Reader& reader, ValType expecte
       result = type_of_reference(context, reader, in);
       if (in.op == Opcode::RefFunc && !reader.failed()) context.declared_funcs[in.index] = true;
     } else {
-      return reader.fail(in.offset, "constant expression required: found " + std::string(info_of(in.op).text));
+      return reader.fail(in.offset,
+                         "constant expression required: found " + std::string(info_of(in.op).text));
     }
     if (reader.failed()) return false;
     stack.push_back(result);
@@ -64,8 +77,10 @@ bool validate_const_expr(ModuleContext& context, Reader& reader, ValType expecte
   if (reader.failed()) return false;
   out.end = reader.offset();
   if (stack.size() == 1 && stack[0] == expected) return true;
-  return reader.fail(out.begin, "type mismatch: expected a constant expression of type " + std::string(name_of(expected)) +
-                                    ", found " + (stack.size() == 1 ? name_of(stack[0]) : std::to_string(stack.size()) + " values"));
+  return reader.fail(out.begin, "type mismatch: expected a constant expression of type " +
+                                    std::string(name_of(expected)) + ", found " +
+                                    (stack.size() == 1 ? name_of(stack[0])
+                                                       : std::to_string(stack.size()) + " values"));
 }
 
 }  // namespace krait::engine

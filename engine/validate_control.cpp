@@ -9,19 +9,29 @@ bool Validator::control() {
   switch (in_.op) {
     case Opcode::Block:
     case Opcode::Loop:
-    case Opcode::If: return open_block();
-    case Opcode::Else: return else_branch();
-    case Opcode::End: return end();
+    case Opcode::If:
+      return open_block();
+    case Opcode::Else:
+      return else_branch();
+    case Opcode::End:
+      return end();
     case Opcode::Br:
-    case Opcode::BrIf: return branch();
-    case Opcode::BrTable: return branch_table();
-    case Opcode::Return: return return_values();
+    case Opcode::BrIf:
+      return branch();
+    case Opcode::BrTable:
+      return branch_table();
+    case Opcode::Return:
+      return return_values();
     case Opcode::Call:
     case Opcode::CallIndirect:
     case Opcode::ReturnCall:
-    case Opcode::ReturnCallIndirect: return call();
-    case Opcode::Unreachable: set_unreachable(); return true;
-    default: return fail("illegal opcode " + std::string(info_of(in_.op).text));
+    case Opcode::ReturnCallIndirect:
+      return call();
+    case Opcode::Unreachable:
+      set_unreachable();
+      return true;
+    default:
+      return fail("illegal opcode " + std::string(info_of(in_.op).text));
   }
 }
 
@@ -30,7 +40,8 @@ bool Validator::control() {
 bool Validator::block_types(std::span<const ValType>& params, std::span<const ValType>& results) {
   const BlockType& block = in_.block;
   if (block.type_index != NoIndex) {
-    if (block.type_index >= module_.types.size()) return fail_index("type", block.type_index, module_.types.size());
+    if (block.type_index >= module_.types.size())
+      return fail_index("type", block.type_index, module_.types.size());
     if (needs_v128(module_.types[block.type_index])) return false;
     params = types_[block.type_index].params;
     results = types_[block.type_index].results;
@@ -60,7 +71,8 @@ bool Validator::open_block() {
 }
 
 /// Enters a block whose params have been popped.
-bool Validator::open(Opcode opcode, std::span<const ValType> params, std::span<const ValType> results) {
+bool Validator::open(Opcode opcode, std::span<const ValType> params,
+                     std::span<const ValType> results) {
   if (frames_.size() > limits::Nesting) {
     return fail("too deep nesting: the limit is " + std::to_string(limits::Nesting) + " blocks");
   }
@@ -89,8 +101,9 @@ bool Validator::open(Opcode opcode, std::span<const ValType> params, std::span<c
 bool Validator::pop_results() {
   if (!pop_list(frame_->results)) return false;
   if (top_ == frame_height_) return true;
-  return fail("type mismatch: values remaining on stack at end of block: found " + std::string(name_of(stack_[top_ - 1])) +
-              " below its " + std::to_string(frame_->results.size()) + " results");
+  return fail("type mismatch: values remaining on stack at end of block: found " +
+              std::string(name_of(stack_[top_ - 1])) + " below its " +
+              std::to_string(frame_->results.size()) + " results");
 }
 
 /// Goes on in the same block with another of its parts: else branch or exception handler.
@@ -116,7 +129,8 @@ bool Validator::end() {
   Frame& frame = *frame_;
   switch (frame.opcode) {
     case Opcode::If: {
-      const bool same = std::equal(frame.params.begin(), frame.params.end(), frame.results.begin(), frame.results.end());
+      const bool same = std::equal(frame.params.begin(), frame.params.end(), frame.results.begin(),
+                                   frame.results.end());
       if (!same) return fail("type mismatch: an if without else must give what it takes");
       break;
     }
@@ -125,11 +139,14 @@ bool Validator::end() {
       close_legacy_try(frame);
       break;
     case Opcode::Catch:
-    case Opcode::CatchAll: close_legacy_try(frame); break;
+    case Opcode::CatchAll:
+      close_legacy_try(frame);
+      break;
     case Opcode::TryTable:
       if (frame.own_region != NoIndex) function_->regions[frame.own_region].end = in_.offset;
       break;
-    default: break;
+    default:
+      break;
   }
   // The function's own label is its final end, which returns.
   close(frames_.size() == 1 ? in_.offset : in_.end);
@@ -195,7 +212,8 @@ bool Validator::branch_table() {
     const uint32_t depth = labels.u32();
     Frame* target = label(depth);
     if (!target) return false;
-    if (target->last_check != in_.offset) {  // a label is checked once, however often it stands here
+    if (target->last_check !=
+        in_.offset) {  // a label is checked once, however often it stands here
       const std::span<const ValType> types = target->label_types();
       const size_t its_arity = arity_of(types);
       if (i == 0) arity = its_arity;
@@ -222,13 +240,15 @@ bool Validator::call() {
   const bool tail = in_.op == Opcode::ReturnCall || in_.op == Opcode::ReturnCallIndirect;
   uint32_t type_index = in_.index;
   if (in_.op == Opcode::Call || in_.op == Opcode::ReturnCall) {
-    if (in_.index >= module_.func_types.size()) return fail_index("function", in_.index, module_.func_types.size());
+    if (in_.index >= module_.func_types.size())
+      return fail_index("function", in_.index, module_.func_types.size());
     type_index = module_.func_types[in_.index];
   } else {
     if (!check_table(in_.index2)) return false;
     const ValType element = module_.tables[in_.index2].type.element;
     if (element != ValType::FuncRef) return fail_type("a table of funcref", element);
-    if (type_index >= module_.types.size()) return fail_index("type", type_index, module_.types.size());
+    if (type_index >= module_.types.size())
+      return fail_index("type", type_index, module_.types.size());
     if (!pop(ValType::I32)) return false;
   }
   const FuncType& type = module_.types[type_index];
@@ -238,8 +258,8 @@ bool Validator::call() {
     return true;
   }
   if (type.results != module_.types[function_->type_index].results) {
-    return fail("type mismatch: " + std::string(info_of(in_.op).text) + " expects a callee with this function's results, found " +
-                type.to_string());
+    return fail("type mismatch: " + std::string(info_of(in_.op).text) +
+                " expects a callee with this function's results, found " + type.to_string());
   }
   set_unreachable();
   return true;

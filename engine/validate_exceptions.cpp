@@ -7,13 +7,19 @@ namespace krait::engine {
 
 bool Validator::exceptions() {
   switch (in_.op) {
-    case Opcode::Try: return open_try();
+    case Opcode::Try:
+      return open_try();
     case Opcode::Catch:
-    case Opcode::CatchAll: return handler();
-    case Opcode::Delegate: return delegate();
-    case Opcode::TryTable: return open_try_table();
-    case Opcode::Throw: return throw_tag();
-    case Opcode::Rethrow: return rethrow();
+    case Opcode::CatchAll:
+      return handler();
+    case Opcode::Delegate:
+      return delegate();
+    case Opcode::TryTable:
+      return open_try_table();
+    case Opcode::Throw:
+      return throw_tag();
+    case Opcode::Rethrow:
+      return rethrow();
     default:  // throw_ref
       if (!pop(ValType::ExnRef)) return false;
       set_unreachable();
@@ -37,14 +43,16 @@ bool Validator::rethrow() {
   const Frame* target = label(in_.index);
   if (!target) return false;
   if (target->opcode != Opcode::Catch && target->opcode != Opcode::CatchAll) {
-    return fail("invalid rethrow label " + std::to_string(in_.index) + ": expected a catch or catch_all");
+    return fail("invalid rethrow label " + std::to_string(in_.index) +
+                ": expected a catch or catch_all");
   }
   emit(target->exception_slot, 0);
   set_unreachable();
   return true;
 }
 
-/// A region that begins behind the present instruction, within those around it; NoIndex in dead code.
+/// A region that begins behind the present instruction, within those around it; NoIndex in dead
+/// code.
 uint32_t Validator::add_region() {
   if (dead_) return NoIndex;
   std::vector<TryRegion>& regions = function_->regions;
@@ -92,18 +100,21 @@ bool Validator::handler() {
   if (frame.opcode == Opcode::Try) {
     end_try_body(frame);
     frame.exception_slot = declared_slots_ + frame.handler_depth++;
-    if (!frame.dead_on_entry) function_->local_slots = std::max(function_->local_slots, frame.exception_slot + 1);
+    if (!frame.dead_on_entry)
+      function_->local_slots = std::max(function_->local_slots, frame.exception_slot + 1);
   }
   restart_frame(in_.op);
   if (!dead_) {
-    handlers_.push_back({all ? CatchKind::CatchAll : CatchKind::Catch, true, all ? NoIndex : in_.index, in_.end, stp(),
-                         frame.height, frame.exception_slot});
+    handlers_.push_back({all ? CatchKind::CatchAll : CatchKind::Catch, true,
+                         all ? NoIndex : in_.index, in_.end, stp(), frame.height,
+                         frame.exception_slot});
   }
   push_list(payload);
   return true;
 }
 
-/// Moves the handlers of a try that ends from their stack, where those of outer tries stay, to the function.
+/// Moves the handlers of a try that ends from their stack, where those of outer tries stay, to the
+/// function.
 void Validator::close_legacy_try(const Frame& frame) {
   if (frame.own_region == NoIndex) return;
   TryRegion& region = function_->regions[frame.own_region];
@@ -120,8 +131,8 @@ bool Validator::delegate() {
   if (!pop_results()) return false;
   if (in_.index >= frames_.size() - 1) return fail_index("label", in_.index, frames_.size() - 1);
   end_try_body(frame);
-  // The label counts from outside of the try. A try's body goes to its handlers, any other block to the
-  // region that is around it.
+  // The label counts from outside of the try. A try's body goes to its handlers, any other block to
+  // the region that is around it.
   const Frame& target = frames_[frames_.size() - 2 - in_.index];
   if (frame.own_region != NoIndex) function_->regions[frame.own_region].next = target.region;
   close(in_.end);
@@ -149,7 +160,8 @@ bool Validator::open_try_table() {
   return true;
 }
 
-/// Checks that the label takes just what the clause gives: the payload, and for the Ref kinds the exnref.
+/// Checks that the label takes just what the clause gives: the payload, and for the Ref kinds the
+/// exnref.
 bool Validator::add_clause(const TryTableClause& clause) {
   Frame* target = label(clause.label);
   if (!target) return false;
@@ -167,10 +179,12 @@ bool Validator::add_clause(const TryTableClause& clause) {
     if (matches) types = types.first(types.size() - 1);
   }
   if (!matches || !std::equal(types.begin(), types.end(), payload.begin(), payload.end())) {
-    return fail("type mismatch: a catch clause gives other types than label " + std::to_string(clause.label) + " takes");
+    return fail("type mismatch: a catch clause gives other types than label " +
+                std::to_string(clause.label) + " takes");
   }
   if (dead_) return true;
-  CatchClause resolved{clause.kind, false, clause.tag, target->pc, target->stp, target->height, NoIndex};
+  CatchClause resolved{clause.kind, false,          clause.tag, target->pc,
+                       target->stp, target->height, NoIndex};
   if (target->opcode != Opcode::Loop) {
     resolved.target_pc = target->clauses;
     target->clauses = static_cast<uint32_t>(function_->catches.size());

@@ -1,5 +1,6 @@
 // The validator's operand stack: slow paths and lists of types.
 #include <algorithm>
+#include <cstring>
 
 #include "engine/validate.hpp"
 
@@ -26,8 +27,8 @@ std::span<const ValType> Validator::Types::of(std::span<const ValType> types, ui
   return wide;
 }
 
-/// Makes `height` the highest so far. Over the limit, validation fails; the height goes back so that the
-/// write which follows has its room.
+/// Makes `height` the highest so far. Over the limit, validation fails; the height goes back so
+/// that the write which follows has its room.
 void Validator::raise_max(uint32_t height) {
   if (height > limits::OperandSlots) {
     fail("too many operands: the limit is " + std::to_string(limits::OperandSlots) + " slots");
@@ -39,15 +40,16 @@ void Validator::raise_max(uint32_t height) {
 }
 
 bool Validator::fail_type(std::string_view expected, ValType found) {
-  return fail("type mismatch: " + std::string(info_of(in_.op).text) + " expects " + std::string(expected) + ", found " +
-              name_of(found));
+  return fail("type mismatch: " + std::string(info_of(in_.op).text) + " expects " +
+              std::string(expected) + ", found " + name_of(found));
 }
 
 /// pop() where the top is not the expected type itself.
 bool Validator::pop_unequal(ValType expected) {
   if (top_ == frame_height_) {
-    return frame_->unreachable || fail("type mismatch: " + std::string(info_of(in_.op).text) + " expects " +
-                                       name_of(expected) + ", found nothing on the stack of its block");
+    return frame_->unreachable ||
+           fail("type mismatch: " + std::string(info_of(in_.op).text) + " expects " +
+                name_of(expected) + ", found nothing on the stack of its block");
   }
   if (stack_[top_ - 1] != ValType::Bottom) return fail_type(name_of(expected), stack_[top_ - 1]);
   --top_;
@@ -58,7 +60,8 @@ bool Validator::pop_any(ValType& out) {
   out = ValType::Bottom;
   if (top_ == frame_height_) {
     return frame_->unreachable ||
-           fail("type mismatch: " + std::string(info_of(in_.op).text) + " expects an operand, found nothing on the stack of its block");
+           fail("type mismatch: " + std::string(info_of(in_.op).text) +
+                " expects an operand, found nothing on the stack of its block");
   }
   out = stack_[top_ - 1];
   top_ -= slots_of(out);
@@ -66,9 +69,14 @@ bool Validator::pop_any(ValType& out) {
 }
 
 bool Validator::pop_list(std::span<const ValType> slots) {
+  // As bytes: a call of three bytes may take a thousand params. What a polymorphic stack does not
+  // hold, it has of any type.
   const auto count = static_cast<uint32_t>(slots.size());
-  if (top_ - frame_height_ >= count && std::equal(slots.begin(), slots.end(), stack_.begin() + (top_ - count))) {
-    top_ -= count;
+  const uint32_t there = std::min(count, top_ - frame_height_);
+  const std::span<const ValType> last = slots.last(there);
+  if ((there == count || frame_->unreachable) &&
+      (there == 0 || std::memcmp(last.data(), stack_.data() + (top_ - there), there) == 0)) {
+    top_ -= there;
     return true;
   }
   for (uint32_t i = count; i > 0; i -= slots_of(slots[i - 1])) {
@@ -96,7 +104,8 @@ bool Validator::check_top(std::span<const ValType> slots) {
 
 size_t Validator::arity_of(std::span<const ValType> slots) const {
   if (!function_->uses_v128) return slots.size();
-  return slots.size() - static_cast<size_t>(std::count(slots.begin(), slots.end(), ValType::V128)) / 2;
+  return slots.size() -
+         static_cast<size_t>(std::count(slots.begin(), slots.end(), ValType::V128)) / 2;
 }
 
 /// Whether v128 (more slots than types) comes up in a function so far without any: invariant 4.

@@ -1,4 +1,5 @@
-// See blocking.hpp for the invariants. Threads are started when a job finds none idle, up to the limit, and stay.
+// See blocking.hpp for the invariants. Threads are started when a job finds none idle, up to the
+// limit, and stay.
 #include "io/blocking.hpp"
 
 #include <system_error>
@@ -9,7 +10,8 @@
 namespace krait::io {
 
 struct BlockingPool::Job final : Wait, ListNode {
-  Job(BlockingPool& pool, Shard& shard, Closure work) : pool(pool), shard(shard), work(std::move(work)) {}
+  Job(BlockingPool& pool, Shard& shard, Closure work)
+      : pool(pool), shard(shard), work(std::move(work)) {}
   void interrupt(int reason) override {
     if (pool.remove(*this)) complete(reason);
   }

@@ -2,7 +2,8 @@
 //
 // Invariants
 //  1. mutex_ guards everything. The threads touch nothing of a shard but its inbox.
-//  2. A job lives on its coroutine's stack. Once a thread has taken it the coroutine waits for its end, whatever happens.
+//  2. A job lives on its coroutine's stack. Once a thread has taken it the coroutine waits for its
+//  end, whatever happens.
 #pragma once
 
 #include <condition_variable>
@@ -39,8 +40,9 @@ class BlockingPool {
   bool stop_ = false;
 };
 
-/// Parks the caller while `work` runs on a thread of its own. 0 when it has run; -ETIMEDOUT or -ECANCELED only if it had not
-/// begun by then and never will; -EAGAIN if the system gives no thread. `work` must not use io/.
+/// Parks the caller while `work` runs on a thread of its own. 0 when it has run; -ETIMEDOUT or
+/// -ECANCELED only if it had not begun by then and never will; -EAGAIN if the system gives no
+/// thread. `work` must not use io/.
 int offload(Closure work, Deadline deadline = {});
 
 }  // namespace krait::io

@@ -8,16 +8,18 @@
 
 namespace krait::io {
 
-/// A `void()` callable, moved and never copied, so that it may own promises, sockets and the like. Up to 48 bytes of
-/// captures stay inline; more go to the heap. The callable must not throw. Thread-safety: that of its captures.
+/// A `void()` callable, moved and never copied, so that it may own promises, sockets and the like.
+/// Up to 48 bytes of captures stay inline; more go to the heap. The callable must not throw.
+/// Thread-safety: that of its captures.
 class Closure {
  public:
   Closure() = default;
   template <typename F>
-    requires(!std::is_same_v<std::decay_t<F>, Closure> && std::is_invocable_v<F&>)
-  Closure(F&& callable) {  // NOLINT(implicit)
+  requires(!std::is_same_v<std::decay_t<F>, Closure> && std::is_invocable_v<F&>)
+      Closure(F&& callable) {  // NOLINT(implicit)
     using Callable = std::decay_t<F>;
-    if constexpr (sizeof(Callable) <= InlineSize && alignof(Callable) <= alignof(std::max_align_t) &&
+    if constexpr (sizeof(Callable) <= InlineSize &&
+                  alignof(Callable) <= alignof(std::max_align_t) &&
                   std::is_nothrow_move_constructible_v<Callable>) {
       ::new (storage_) Callable(std::forward<F>(callable));
       actions_ = &InlineActions<Callable>;
@@ -50,17 +52,17 @@ class Closure {
     void (*destroy)(void*);
   };
   template <typename T>
-  static constexpr Actions InlineActions = {
-      [](void* self) { (*static_cast<T*>(self))(); },
-      [](void* from, void* to) {
-        ::new (to) T(std::move(*static_cast<T*>(from)));
-        static_cast<T*>(from)->~T();
-      },
-      [](void* self) { static_cast<T*>(self)->~T(); }};
+  static constexpr Actions InlineActions = {[](void* self) { (*static_cast<T*>(self))(); },
+                                            [](void* from, void* to) {
+                                              ::new (to) T(std::move(*static_cast<T*>(from)));
+                                              static_cast<T*>(from)->~T();
+                                            },
+                                            [](void* self) { static_cast<T*>(self)->~T(); }};
   template <typename T>
-  static constexpr Actions HeapActions = {[](void* self) { (**static_cast<T**>(self))(); },
-                                          [](void* from, void* to) { ::new (to) T*(*static_cast<T**>(from)); },
-                                          [](void* self) { delete *static_cast<T**>(self); }};
+  static constexpr Actions HeapActions = {
+      [](void* self) { (**static_cast<T**>(self))(); },
+      [](void* from, void* to) { ::new (to) T*(*static_cast<T**>(from)); },
+      [](void* self) { delete *static_cast<T**>(self); }};
 
   void take(Closure& other) {
     actions_ = std::exchange(other.actions_, nullptr);

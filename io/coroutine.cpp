@@ -1,5 +1,5 @@
-// The waits that need no ring: queues, sleep, join. Each checks first (a cancelled coroutine must not park), links itself,
-// and parks; whoever ends the wait unlinks it before it completes it.
+// The waits that need no ring: queues, sleep, join. Each checks first (a cancelled coroutine must
+// not park), links itself, and parks; whoever ends the wait unlinks it before it completes it.
 #include "io/coroutine.hpp"
 
 #include <cassert>

@@ -1,14 +1,18 @@
 // Coroutines: what runs, what it waits for, and what can be asked of it.
 //
 // Invariants
-//  1. A coroutine belongs to one shard for life: it is created, run, parked, woken and ended by that shard's thread only.
+//  1. A coroutine belongs to one shard for life: it is created, run, parked, woken and ended by
+//  that shard's thread only.
 //     So nothing here is atomic, and a thread_local read before a switch is still right after it.
-//  2. A parked coroutine waits for exactly one Wait, on its own stack. The Wait ends by complete() alone, once; from then
+//  2. A parked coroutine waits for exactly one Wait, on its own stack. The Wait ends by complete()
+//  alone, once; from then
 //     on neither the timer nor a cancel can reach it.
-//  3. Whatever the kernel may still write to (buffers, structs, the operation) outlives the kernel's answer: a cancelled or
+//  3. Whatever the kernel may still write to (buffers, structs, the operation) outlives the
+//  kernel's answer: a cancelled or
 //     timed-out operation resumes its coroutine only when all its completions have arrived.
 //  4. A cancel is sticky: each later wait fails at once with -ECANCELED, except under a Shield.
-//  5. A coroutine must not park inside a catch block: the C++ runtime's handler stack is the thread's.
+//  5. A coroutine must not park inside a catch block: the C++ runtime's handler stack is the
+//  thread's.
 #pragma once
 
 #include <cerrno>
@@ -32,7 +36,8 @@ class Wait {
  public:
   Wait(const Wait&) = delete;
   Wait& operator=(const Wait&) = delete;
-  /// Asks for the end of the wait with `reason` (-ETIMEDOUT or -ECANCELED). The answer is complete(), now or later.
+  /// Asks for the end of the wait with `reason` (-ETIMEDOUT or -ECANCELED). The answer is
+  /// complete(), now or later.
   virtual void interrupt(int reason) = 0;
 
  protected:
@@ -47,10 +52,12 @@ class Wait {
   int result_ = 0;
 };
 
-/// Coroutines that wait for the same thing, first in, first out. Belongs to one shard; must be empty when it dies.
+/// Coroutines that wait for the same thing, first in, first out. Belongs to one shard; must be
+/// empty when it dies.
 class WaitQueue {
  public:
-  /// Parks the caller until woken. Returns the waker's value, -ETIMEDOUT, -ECANCELED, or -EPERM outside a coroutine.
+  /// Parks the caller until woken. Returns the waker's value, -ETIMEDOUT, -ECANCELED, or -EPERM
+  /// outside a coroutine.
   int wait(Deadline deadline = {});
   /// Wakes the first, if any; its wait returns `result`.
   bool wake_one(int result = 0);
@@ -62,14 +69,15 @@ class WaitQueue {
   List<Waiter> waiters_;
 };
 
-/// Called around each park of a coroutine, on its own stack: before it leaves and after it is back. Must not park.
+/// Called around each park of a coroutine, on its own stack: before it leaves and after it is back.
+/// Must not park.
 struct SwitchHooks {
   void (*on_suspend)(void* user) = nullptr;
   void (*on_resume)(void* user) = nullptr;
 };
 
-/// A running or parked coroutine. Owned by its shard, which reuses it after its end: hold a Task, not a Coroutine*, past
-/// that. To be used on its shard only.
+/// A running or parked coroutine. Owned by its shard, which reuses it after its end: hold a Task,
+/// not a Coroutine*, past that. To be used on its shard only.
 class Coroutine {
  public:
   /// Shown by debuggers and in reports. Copied; cut at 23 bytes.
@@ -90,7 +98,8 @@ class Coroutine {
   /// `hooks` must outlive the coroutine or the next set_hooks; null for none.
   void set_hooks(const SwitchHooks* hooks) { hooks_ = hooks; }
 
-  /// An upper bound for every wait of this coroutine (outside a Shield); it then returns -ETIMEDOUT.
+  /// An upper bound for every wait of this coroutine (outside a Shield); it then returns
+  /// -ETIMEDOUT.
   void set_deadline(Deadline deadline) { deadline_ = deadline; }
   [[nodiscard]] Deadline deadline() const { return deadline_; }
 
@@ -124,7 +133,8 @@ class Coroutine {
   WaitQueue joiners_;
 };
 
-/// A weak handle to a coroutine: valid to hold after its end. To be used on the coroutine's shard only.
+/// A weak handle to a coroutine: valid to hold after its end. To be used on the coroutine's shard
+/// only.
 class Task {
  public:
   Task() = default;
@@ -133,7 +143,8 @@ class Task {
   [[nodiscard]] bool done() const { return !coroutine_ || coroutine_->id_ != id_; }
   /// The coroutine, or null after its end.
   [[nodiscard]] Coroutine* get() const { return done() ? nullptr : coroutine_; }
-  /// Parks until the coroutine has ended. 0, -ETIMEDOUT, -ECANCELED (of the caller), -EDEADLK for itself.
+  /// Parks until the coroutine has ended. 0, -ETIMEDOUT, -ECANCELED (of the caller), -EDEADLK for
+  /// itself.
   int join(Deadline deadline = {});
   void cancel() {
     if (Coroutine* coroutine = get()) coroutine->cancel();
@@ -146,7 +157,8 @@ class Task {
   uint64_t id_ = 0;
 };
 
-/// While one lives, its coroutine's waits ignore cancels and the coroutine's deadline: for clean-up that itself waits.
+/// While one lives, its coroutine's waits ignore cancels and the coroutine's deadline: for clean-up
+/// that itself waits.
 class Shield {
  public:
   Shield();
@@ -161,7 +173,8 @@ class Shield {
 /// The running coroutine; null outside of one.
 Coroutine* current();
 
-/// Lets the others of this shard run. 0, or -ECANCELED when the caller is cancelled: a computing coroutine ends by this.
+/// Lets the others of this shard run. 0, or -ECANCELED when the caller is cancelled: a computing
+/// coroutine ends by this.
 int yield();
 
 /// Parks for `time`. 0, -ECANCELED, or -ETIMEDOUT when the coroutine's own deadline came first.

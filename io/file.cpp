@@ -1,5 +1,5 @@
-// One ring operation a call. What older kernels' rings lack, and what no ring has (ftruncate, getdents), runs on the blocking
-// pool: the same results, more threads.
+// One ring operation a call. What older kernels' rings lack, and what no ring has (ftruncate,
+// getdents), runs on the blocking pool: the same results, more threads.
 #include "io/file.hpp"
 
 #include <dirent.h>
@@ -27,7 +27,12 @@ unsigned cut(size_t size) { return static_cast<unsigned>(std::min<size_t>(size, 
 template <typename F>
 int offload_call(Deadline deadline, F call) {
   int64_t result = 0;
-  const int error = offload([&] { result = call() ; if (result < 0) result = -errno; }, deadline);
+  const int error = offload(
+      [&] {
+        result = call();
+        if (result < 0) result = -errno;
+      },
+      deadline);
   return error != 0 ? error : static_cast<int>(result);
 }
 
@@ -73,7 +78,9 @@ int pwrite(int fd, const void* buffer, size_t size, uint64_t offset, Deadline de
   return op.wait(deadline);
 }
 
-int read(int fd, void* buffer, size_t size, Deadline deadline) { return pread(fd, buffer, size, OwnPosition, deadline); }
+int read(int fd, void* buffer, size_t size, Deadline deadline) {
+  return pread(fd, buffer, size, OwnPosition, deadline);
+}
 
 int write(int fd, const void* buffer, size_t size, Deadline deadline) {
   return pwrite(fd, buffer, size, OwnPosition, deadline);
@@ -93,7 +100,9 @@ int pwritev(int fd, std::span<const iovec> buffers, uint64_t offset, Deadline de
   return op.wait(deadline);
 }
 
-int readv(int fd, std::span<const iovec> buffers, Deadline deadline) { return preadv(fd, buffers, OwnPosition, deadline); }
+int readv(int fd, std::span<const iovec> buffers, Deadline deadline) {
+  return preadv(fd, buffers, OwnPosition, deadline);
+}
 
 int writev(int fd, std::span<const iovec> buffers, Deadline deadline) {
   return pwritev(fd, buffers, OwnPosition, deadline);
@@ -119,7 +128,9 @@ int ftruncate(int fd, uint64_t size, Deadline deadline) {
 
 int fallocate(int fd, int mode, uint64_t offset, uint64_t size, Deadline deadline) {
   if (!ring_has(IORING_OP_FALLOCATE)) {
-    return offload_call(deadline, [=] { return ::fallocate(fd, mode, static_cast<off_t>(offset), static_cast<off_t>(size)); });
+    return offload_call(deadline, [=] {
+      return ::fallocate(fd, mode, static_cast<off_t>(offset), static_cast<off_t>(size));
+    });
   }
   RingOp op;
   if (const int error = op.begin()) return error;
@@ -127,7 +138,8 @@ int fallocate(int fd, int mode, uint64_t offset, uint64_t size, Deadline deadlin
   return op.wait(deadline);
 }
 
-int statx(int directory, const char* path, int flags, unsigned mask, struct statx& out, Deadline deadline) {
+int statx(int directory, const char* path, int flags, unsigned mask, struct statx& out,
+          Deadline deadline) {
   RingOp op;
   if (const int error = op.begin()) return error;
   io_uring_prep_statx(op.sqe(), directory, path, flags, mask, &out);
@@ -135,7 +147,8 @@ int statx(int directory, const char* path, int flags, unsigned mask, struct stat
 }
 
 int unlinkat(int directory, const char* path, int flags, Deadline deadline) {
-  if (!ring_has(IORING_OP_UNLINKAT)) return offload_call(deadline, [=] { return ::unlinkat(directory, path, flags); });
+  if (!ring_has(IORING_OP_UNLINKAT))
+    return offload_call(deadline, [=] { return ::unlinkat(directory, path, flags); });
   RingOp op;
   if (const int error = op.begin()) return error;
   io_uring_prep_unlinkat(op.sqe(), directory, path, flags);
@@ -143,16 +156,19 @@ int unlinkat(int directory, const char* path, int flags, Deadline deadline) {
 }
 
 int mkdirat(int directory, const char* path, mode_t mode, Deadline deadline) {
-  if (!ring_has(IORING_OP_MKDIRAT)) return offload_call(deadline, [=] { return ::mkdirat(directory, path, mode); });
+  if (!ring_has(IORING_OP_MKDIRAT))
+    return offload_call(deadline, [=] { return ::mkdirat(directory, path, mode); });
   RingOp op;
   if (const int error = op.begin()) return error;
   io_uring_prep_mkdirat(op.sqe(), directory, path, mode);
   return op.wait(deadline);
 }
 
-int renameat(int from_directory, const char* from, int to_directory, const char* to, unsigned flags, Deadline deadline) {
+int renameat(int from_directory, const char* from, int to_directory, const char* to, unsigned flags,
+             Deadline deadline) {
   if (!ring_has(IORING_OP_RENAMEAT)) {
-    return offload_call(deadline, [=] { return ::renameat2(from_directory, from, to_directory, to, flags); });
+    return offload_call(deadline,
+                        [=] { return ::renameat2(from_directory, from, to_directory, to, flags); });
   }
   RingOp op;
   if (const int error = op.begin()) return error;
@@ -160,9 +176,11 @@ int renameat(int from_directory, const char* from, int to_directory, const char*
   return op.wait(deadline);
 }
 
-int linkat(int from_directory, const char* from, int to_directory, const char* to, int flags, Deadline deadline) {
+int linkat(int from_directory, const char* from, int to_directory, const char* to, int flags,
+           Deadline deadline) {
   if (!ring_has(IORING_OP_LINKAT)) {
-    return offload_call(deadline, [=] { return ::linkat(from_directory, from, to_directory, to, flags); });
+    return offload_call(deadline,
+                        [=] { return ::linkat(from_directory, from, to_directory, to, flags); });
   }
   RingOp op;
   if (const int error = op.begin()) return error;
@@ -171,7 +189,8 @@ int linkat(int from_directory, const char* from, int to_directory, const char* t
 }
 
 int symlinkat(const char* target, int directory, const char* path, Deadline deadline) {
-  if (!ring_has(IORING_OP_SYMLINKAT)) return offload_call(deadline, [=] { return ::symlinkat(target, directory, path); });
+  if (!ring_has(IORING_OP_SYMLINKAT))
+    return offload_call(deadline, [=] { return ::symlinkat(target, directory, path); });
   RingOp op;
   if (const int error = op.begin()) return error;
   io_uring_prep_symlinkat(op.sqe(), target, directory, path);
@@ -179,11 +198,15 @@ int symlinkat(const char* target, int directory, const char* path, Deadline dead
 }
 
 int getdents(int fd, std::span<std::byte> buffer, Deadline deadline) {
-  return offload_call(deadline, [=] { return syscall(SYS_getdents64, fd, buffer.data(), buffer.size()); });
+  return offload_call(deadline,
+                      [=] { return syscall(SYS_getdents64, fd, buffer.data(), buffer.size()); });
 }
 
-Result<std::vector<DirectoryEntry>> read_directory(int directory, const char* path, Deadline deadline) {
-  const auto failed = [path](int error) { return Error{std::string(path) + ": " + std::strerror(-error)}; };
+Result<std::vector<DirectoryEntry>> read_directory(int directory, const char* path,
+                                                   Deadline deadline) {
+  const auto failed = [path](int error) {
+    return Error{std::string(path) + ": " + std::strerror(-error)};
+  };
   const int fd = openat(directory, path, O_RDONLY | O_DIRECTORY, 0, deadline);
   if (fd < 0) return failed(fd);
   std::vector<DirectoryEntry> entries;

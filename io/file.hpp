@@ -1,8 +1,9 @@
 // Files and whatever else is a descriptor. Every call parks its coroutine, not its thread.
 //
-// All return what the system call returns, or a negative errno; besides its own: -ETIMEDOUT, -ECANCELED, and -EPERM outside a
-// coroutine. A call that was ended early but had done its work by then returns its result, so no data and no descriptor is
-// lost. Lengths above 2 GiB are cut, as the kernel does. Paths and buffers must stay put until the call returns.
+// All return what the system call returns, or a negative errno; besides its own: -ETIMEDOUT,
+// -ECANCELED, and -EPERM outside a coroutine. A call that was ended early but had done its work by
+// then returns its result, so no data and no descriptor is lost. Lengths above 2 GiB are cut, as
+// the kernel does. Paths and buffers must stay put until the call returns.
 #pragma once
 
 #include <fcntl.h>
@@ -44,11 +45,14 @@ int ftruncate(int fd, uint64_t size, Deadline deadline = {});
 int fallocate(int fd, int mode, uint64_t offset, uint64_t size, Deadline deadline = {});
 
 /// `flags` and `mask` as statx(2) takes them.
-int statx(int directory, const char* path, int flags, unsigned mask, struct statx& out, Deadline deadline = {});
+int statx(int directory, const char* path, int flags, unsigned mask, struct statx& out,
+          Deadline deadline = {});
 int unlinkat(int directory, const char* path, int flags = 0, Deadline deadline = {});
 int mkdirat(int directory, const char* path, mode_t mode, Deadline deadline = {});
-int renameat(int from_directory, const char* from, int to_directory, const char* to, unsigned flags = 0, Deadline deadline = {});
-int linkat(int from_directory, const char* from, int to_directory, const char* to, int flags = 0, Deadline deadline = {});
+int renameat(int from_directory, const char* from, int to_directory, const char* to,
+             unsigned flags = 0, Deadline deadline = {});
+int linkat(int from_directory, const char* from, int to_directory, const char* to, int flags = 0,
+           Deadline deadline = {});
 int symlinkat(const char* target, int directory, const char* path, Deadline deadline = {});
 
 /// Bytes of `linux_dirent64` records, 0 at the end; runs on a thread of the blocking pool.
@@ -60,12 +64,13 @@ struct DirectoryEntry {
   uint8_t type;  ///< DT_*
 };
 /// All entries but "." and "..", unsorted.
-Result<std::vector<DirectoryEntry>> read_directory(int directory, const char* path, Deadline deadline = {});
+Result<std::vector<DirectoryEntry>> read_directory(int directory, const char* path,
+                                                   Deadline deadline = {});
 
 /// poll(2) for one descriptor: the POLL* bits that hold, or an error.
 int poll(int fd, short events, Deadline deadline = {});
-/// poll(2): fills revents and returns how many are not 0. Never -EBADF: such a descriptor gets POLLNVAL. With no ready
-/// descriptor at the deadline: -ETIMEDOUT.
+/// poll(2): fills revents and returns how many are not 0. Never -EBADF: such a descriptor gets
+/// POLLNVAL. With no ready descriptor at the deadline: -ETIMEDOUT.
 int poll(std::span<struct pollfd> fds, Deadline deadline = {});
 
 }  // namespace krait::io

@@ -17,7 +17,8 @@ namespace krait::io {
 ///
 /// Invariants
 ///  1. mutex_ guards all members and is never held across a switch.
-///  2. waiter_ is set and cleared by the waiting coroutine's shard only; the setter posts to that shard, and what arrives
+///  2. waiter_ is set and cleared by the waiting coroutine's shard only; the setter posts to that
+///  shard, and what arrives
 ///     there finds the waiter or null.
 class FutureCore : public std::enable_shared_from_this<FutureCore> {
  public:
@@ -46,8 +47,8 @@ template <typename T>
 class Future {
  public:
   Future() = default;
-  /// Parks the coroutine, or blocks a thread that is no shard, until the value is there. 0, -ETIMEDOUT, -ECANCELED, or
-  /// -EPIPE if the promise died without one.
+  /// Parks the coroutine, or blocks a thread that is no shard, until the value is there. 0,
+  /// -ETIMEDOUT, -ECANCELED, or -EPIPE if the promise died without one.
   int wait(Deadline deadline = {}) { return state_->wait(deadline); }
   [[nodiscard]] bool done() const { return state_->done(); }
   /// The value, once, after wait() returned 0.

@@ -5,8 +5,8 @@
 
 namespace krait::io {
 
-/// A node of a circular doubly linked list; the head is a node of its own. Unlinked nodes point to themselves, so unlink
-/// is idempotent. Not thread-safe.
+/// A node of a circular doubly linked list; the head is a node of its own. Unlinked nodes point to
+/// themselves, so unlink is idempotent. Not thread-safe.
 struct ListNode {
   ListNode* next = this;
   ListNode* prev = this;

@@ -1,5 +1,6 @@
-// poll(2) on the ring: one operation a descriptor; the first that is ready takes the others back. As in ring_op.hpp the
-// coroutine wakes only when the kernel has answered everything, and a cancel that missed is repeated.
+// poll(2) on the ring: one operation a descriptor; the first that is ready takes the others back.
+// As in ring_op.hpp the coroutine wakes only when the kernel has answered everything, and a cancel
+// that missed is repeated.
 #include <poll.h>
 
 #include <vector>

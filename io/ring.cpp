@@ -1,8 +1,11 @@
-// The ring is asked for all that Linux 6.1 has (one submitter, completions only when we ask) and steps down flag by flag.
-// TASKRUN_FLAG lets a busy shard see in shared memory whether the kernel has something for it: no system call if not.
+// The ring is asked for all that Linux 6.1 has (one submitter, completions only when we ask) and
+// steps down flag by flag. TASKRUN_FLAG lets a busy shard see in shared memory whether the kernel
+// has something for it: no system call if not.
 //
 // user_data is the Completion's address; its low bit marks the answer to a cancel; 0 is for nobody.
 #include "io/ring.hpp"
+
+#include <sys/mman.h>
 
 #include <cerrno>
 #include <cstring>
@@ -16,9 +19,9 @@ constexpr unsigned Levels[Ring::MaxLevel + 1] = {
     IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_TASKRUN_FLAG |
         IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,  // Linux 6.1
     IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_TASKRUN_FLAG |
-        IORING_SETUP_COOP_TASKRUN,                                             // 5.19
-    IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | IORING_SETUP_SUBMIT_ALL,        // 5.18
-    IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,                                  // 5.6
+        IORING_SETUP_COOP_TASKRUN,                                       // 5.19
+    IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | IORING_SETUP_SUBMIT_ALL,  // 5.18
+    IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,                            // 5.6
 };
 
 // What io/ cannot do without; the rest has another way (file.cpp).
@@ -26,15 +29,19 @@ constexpr struct {
   unsigned opcode;
   const char* name;
 } Required[] = {
-    {IORING_OP_READ, "READ"},         {IORING_OP_WRITE, "WRITE"},
-    {IORING_OP_READV, "READV"},       {IORING_OP_WRITEV, "WRITEV"},
-    {IORING_OP_FSYNC, "FSYNC"},       {IORING_OP_POLL_ADD, "POLL_ADD"},
-    {IORING_OP_ACCEPT, "ACCEPT"},     {IORING_OP_ASYNC_CANCEL, "ASYNC_CANCEL"},
-    {IORING_OP_CONNECT, "CONNECT"},   {IORING_OP_OPENAT2, "OPENAT2"},
-    {IORING_OP_CLOSE, "CLOSE"},       {IORING_OP_STATX, "STATX"},
-    {IORING_OP_SEND, "SEND"},         {IORING_OP_RECV, "RECV"},
-    {IORING_OP_SENDMSG, "SENDMSG"},   {IORING_OP_RECVMSG, "RECVMSG"},
+    {IORING_OP_READ, "READ"},       {IORING_OP_WRITE, "WRITE"},
+    {IORING_OP_READV, "READV"},     {IORING_OP_WRITEV, "WRITEV"},
+    {IORING_OP_FSYNC, "FSYNC"},     {IORING_OP_POLL_ADD, "POLL_ADD"},
+    {IORING_OP_ACCEPT, "ACCEPT"},   {IORING_OP_ASYNC_CANCEL, "ASYNC_CANCEL"},
+    {IORING_OP_CONNECT, "CONNECT"}, {IORING_OP_OPENAT2, "OPENAT2"},
+    {IORING_OP_CLOSE, "CLOSE"},     {IORING_OP_STATX, "STATX"},
+    {IORING_OP_SEND, "SEND"},       {IORING_OP_RECV, "RECV"},
+    {IORING_OP_SENDMSG, "SENDMSG"}, {IORING_OP_RECVMSG, "RECVMSG"},
 };
+
+// The buffers' ring, one page for 256 entries, and the buffers.
+constexpr size_t BufferRingBytes = Ring::BufferCount * sizeof(io_uring_buf);
+constexpr size_t BuffersMapped = BufferRingBytes + size_t{Ring::BufferCount} * Ring::BufferSize;
 
 constexpr unsigned MaxReap = 2048;  // completions handed out before coroutines get to run
 
@@ -42,10 +49,15 @@ Error setup_error(int error) {
   switch (error) {
     case EPERM:
     case EACCES:
-      return {"io_uring is forbidden to this process: see kernel.io_uring_disabled and the container's seccomp profile"};
-    case ENOSYS: return {"this kernel has no io_uring: Linux 5.6 or newer is needed"};
-    case ENOMEM: return {"no memory for an io_uring: raise the locked-memory limit (ulimit -l)"};
-    default: return {std::string("io_uring cannot be set up: ") + std::strerror(error)};
+      return {
+          "io_uring is forbidden to this process: see kernel.io_uring_disabled and the container's "
+          "seccomp profile"};
+    case ENOSYS:
+      return {"this kernel has no io_uring: Linux 5.6 or newer is needed"};
+    case ENOMEM:
+      return {"no memory for an io_uring: raise the locked-memory limit (ulimit -l)"};
+    default:
+      return {std::string("io_uring cannot be set up: ") + std::strerror(error)};
   }
 }
 
@@ -66,13 +78,15 @@ Result<std::unique_ptr<Ring>> Ring::create(unsigned entries, unsigned level) {
     return setup_error(-error);
   }
   io_uring_ring_dontfork(&ring->ring_);
-  io_uring_register_ring_fd(&ring->ring_);  // only saves a table look-up per call; refused by older kernels
+  io_uring_register_ring_fd(
+      &ring->ring_);  // only saves a table look-up per call; refused by older kernels
   if (auto probed = ring->probe(); !probed) return probed.error();
   return ring;
 }
 
 Ring::~Ring() {
   if (ring_.ring_fd >= 0) io_uring_queue_exit(&ring_);
+  if (buffer_ring_) munmap(buffer_ring_, BuffersMapped);
 }
 
 Result<void> Ring::probe() {
@@ -96,7 +110,8 @@ io_uring_sqe* Ring::prepare() {
   io_uring_sqe* sqe;
   while (!(sqe = io_uring_get_sqe(&ring_))) {
     const int submitted = io_uring_submit(&ring_);
-    // The completion queue is full: what is in it must out, but not into the middle of whoever is calling.
+    // The completion queue is full: what is in it must out, but not into the middle of whoever is
+    // calling.
     if (submitted == -EBUSY || submitted == -EAGAIN) {
       take_all([this](const Entry& entry) { backlog_.push_back(entry); });
     }
@@ -110,9 +125,39 @@ void Ring::cancel(Completion& completion) {
   sqe->user_data = reinterpret_cast<uint64_t>(&completion) | CancelTag;
 }
 
+bool Ring::provide_buffers() {
+  if (buffer_ring_ || buffers_refused_) return buffer_ring_ != nullptr;
+  buffers_refused_ = true;
+  // SEND_ZC came with multishot receive, in 6.0, and can be probed.
+  if (!supports(IORING_OP_SEND_ZC)) return false;
+  void* mapped =
+      mmap(nullptr, BuffersMapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (mapped == MAP_FAILED) return false;
+  io_uring_buf_reg registration = {};
+  registration.ring_addr = reinterpret_cast<uint64_t>(mapped);
+  registration.ring_entries = BufferCount;
+  registration.bgid = BufferGroup;
+  if (io_uring_register_buf_ring(&ring_, &registration, 0) != 0) {
+    munmap(mapped, BuffersMapped);
+    return false;
+  }
+  buffers_refused_ = false;
+  buffer_ring_ = static_cast<io_uring_buf_ring*>(mapped);
+  buffers_ = static_cast<std::byte*>(mapped) + BufferRingBytes;
+  io_uring_buf_ring_init(buffer_ring_);
+  for (unsigned id = 0; id < BufferCount; ++id) recycle(id);
+  return true;
+}
+
+void Ring::recycle(unsigned id) {
+  io_uring_buf_ring_add(buffer_ring_, buffers_ + size_t{id} * BufferSize, BufferSize,
+                        static_cast<unsigned short>(id), io_uring_buf_ring_mask(BufferCount), 0);
+  io_uring_buf_ring_advance(buffer_ring_, 1);
+}
+
 void Ring::submit() { io_uring_submit(&ring_); }
 
-bool Ring::enter(bool wait, Deadline until) {
+void Ring::enter(bool wait, Deadline until) {
   if (!wait || !backlog_.empty()) {
     const unsigned flags = __atomic_load_n(ring_.sq.kflags, __ATOMIC_RELAXED);
     if (flags & (IORING_SQ_CQ_OVERFLOW | IORING_SQ_TASKRUN)) {
@@ -120,14 +165,17 @@ bool Ring::enter(bool wait, Deadline until) {
     } else if (io_uring_sq_ready(&ring_) != 0) {
       io_uring_submit(&ring_);
     }
-    return true;
+    return;
+  }
+  if (until.is_never()) {
+    io_uring_submit_and_wait(&ring_, 1);
+    return;
   }
   io_uring_cqe* first = nullptr;
-  if (until.is_never()) return io_uring_submit_and_wait(&ring_, 1) != -ETIME;
   int64_t left = until.ns() - now_ns();
   if (left < 0) left = 0;
   __kernel_timespec timeout = {left / 1'000'000'000, left % 1'000'000'000};
-  return io_uring_submit_and_wait_timeout(&ring_, &first, 1, &timeout, nullptr) != -ETIME;
+  io_uring_submit_and_wait_timeout(&ring_, &first, 1, &timeout, nullptr);
 }
 
 void Ring::dispatch(const Entry& entry) {
@@ -149,7 +197,8 @@ unsigned Ring::take_all(F&& take) {
   unsigned count = 0, got;
   do {
     got = io_uring_peek_batch_cqe(&ring_, cqes, Chunk);
-    for (unsigned i = 0; i < got; ++i) entries[i] = {cqes[i]->user_data, cqes[i]->res, cqes[i]->flags};
+    for (unsigned i = 0; i < got; ++i)
+      entries[i] = {cqes[i]->user_data, cqes[i]->res, cqes[i]->flags};
     // Before anything is called: a handler may prepare(), which may itself take entries out.
     io_uring_cq_advance(&ring_, got);
     for (unsigned i = 0; i < got; ++i) take(entries[i]);

@@ -3,6 +3,7 @@
 
 #include <liburing.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -27,10 +28,11 @@ class Completion {
 /// To be made, used and torn down by one thread.
 class Ring {
  public:
-  /// How much is asked of the kernel: 0 is everything, each level up to MaxLevel leaves out what an older kernel lacks.
+  /// How much is asked of the kernel: 0 is everything, each level up to MaxLevel leaves out what an
+  /// older kernel lacks.
   static constexpr unsigned MaxLevel = 3;
-  /// Takes the first level from `level` on that the kernel grants, and probes the operations. The error is one line for the
-  /// operator: io_uring forbidden, absent or too old.
+  /// Takes the first level from `level` on that the kernel grants, and probes the operations. The
+  /// error is one line for the operator: io_uring forbidden, absent or too old.
   static Result<std::unique_ptr<Ring>> create(unsigned entries, unsigned level = 0);
   ~Ring();
   Ring(const Ring&) = delete;
@@ -42,11 +44,12 @@ class Ring {
   static void set_completion(io_uring_sqe* sqe, Completion* completion) {
     sqe->user_data = reinterpret_cast<uint64_t>(completion);
   }
-  /// Asks the kernel to cancel all that was submitted for `completion`; on_cancelled() gets the answer.
+  /// Asks the kernel to cancel all that was submitted for `completion`; on_cancelled() gets the
+  /// answer.
   void cancel(Completion& completion);
 
-  /// Submits, and with `wait` sleeps until a completion or `until`. False if it slept until then.
-  bool enter(bool wait, Deadline until);
+  /// Submits, and with `wait` sleeps until a completion or `until`.
+  void enter(bool wait, Deadline until);
   void submit();
   /// Hands out all completions. Returns how many.
   unsigned reap();
@@ -55,6 +58,20 @@ class Ring {
   [[nodiscard]] bool multishot_accept() const { return multishot_accept_; }
   [[nodiscard]] unsigned level() const { return level_; }
   [[nodiscard]] int fd() const { return ring_.ring_fd; }
+
+  // -- Provided buffers: the kernel picks one when data comes, so a connection that waits holds
+  // none.
+  static constexpr unsigned BufferCount = 256;
+  static constexpr unsigned BufferSize = 4096;
+  static constexpr unsigned short BufferGroup = 0;
+  /// Whether receive operations may take their buffers from the ring. Registers them at the first
+  /// call.
+  bool provide_buffers();
+  [[nodiscard]] const std::byte* buffer(unsigned id) const {
+    return buffers_ + size_t{id} * BufferSize;
+  }
+  /// Gives a buffer that a completion named back to the kernel.
+  void recycle(unsigned id);
 
  private:
   struct Entry {
@@ -71,10 +88,14 @@ class Ring {
   unsigned take_all(F&& take);
 
   io_uring ring_ = {};
+  io_uring_buf_ring* buffer_ring_ = nullptr;
+  std::byte* buffers_ = nullptr;
+  bool buffers_refused_ = false;
   uint64_t supported_ = 0;
   unsigned level_ = 0;
   bool multishot_accept_ = false;
-  std::vector<Entry> backlog_;  // taken from a full queue to make room, handed out by the next reap()
+  std::vector<Entry>
+      backlog_;  // taken from a full queue to make room, handed out by the next reap()
 };
 
 }  // namespace krait::io

@@ -1,5 +1,6 @@
-// A cancel can miss (the operation is between two states of the kernel's, or on a kernel worker's hands, which finishes what
-// it began), so it is repeated with growing pauses until the operation has completed.
+// A cancel can miss (the operation is between two states of the kernel's, or on a kernel worker's
+// hands, which finishes what it began), so it is repeated with growing pauses until the operation
+// has completed.
 #include "io/ring_op.hpp"
 
 #include <algorithm>

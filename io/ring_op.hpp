@@ -2,8 +2,10 @@
 //
 // Invariants
 //  1. It lives on the parked coroutine's stack; so does what the kernel reads and writes for it.
-//  2. pending_ counts its entries in the kernel (itself, and a cancel): the coroutine wakes when it is 0, never before.
-//  3. What the kernel did counts: an operation that completed although it was being cancelled returns its own result.
+//  2. pending_ counts its entries in the kernel (itself, and a cancel): the coroutine wakes when it
+//  is 0, never before.
+//  3. What the kernel did counts: an operation that completed although it was being cancelled
+//  returns its own result.
 #pragma once
 
 #include "io/coroutine.hpp"
@@ -17,7 +19,8 @@ class RingOp final : public Wait, public Completion {
   /// 0 with an sqe() to fill, or why the caller cannot wait (-EPERM, -ECANCELED).
   int begin();
   [[nodiscard]] io_uring_sqe* sqe() const { return sqe_; }
-  /// Parks until the kernel is done with it. Its result, or -ETIMEDOUT or -ECANCELED if it was ended early.
+  /// Parks until the kernel is done with it. Its result, or -ETIMEDOUT or -ECANCELED if it was
+  /// ended early.
   int wait(Deadline deadline);
 
   void interrupt(int reason) override;

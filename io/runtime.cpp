@@ -1,5 +1,6 @@
-// Start: the ticker before the shards, since they read its ticks. Stop: coroutines first, while all shards still run (one may
-// wait for another), then all loops, then all threads; only then is anything freed, so no post or wake can find a dead shard.
+// Start: the ticker before the shards, since they read its ticks. Stop: coroutines first, while all
+// shards still run (one may wait for another), then all loops, then all threads; only then is
+// anything freed, so no post or wake can find a dead shard.
 #include "io/runtime.hpp"
 
 #include <sched.h>
@@ -60,7 +61,8 @@ Result<void> Runtime::shutdown(std::chrono::nanoseconds drain, std::chrono::nano
   assert(!Shard::current());
   if (stopped_) return {};
   const Deadline drained(drain);
-  // What the shards report back; shared, since a shard that never yields reports after this function has given up on it.
+  // What the shards report back; shared, since a shard that never yields reports after this
+  // function has given up on it.
   struct Report {
     std::mutex mutex;
     std::string names;
@@ -72,26 +74,30 @@ Result<void> Runtime::shutdown(std::chrono::nanoseconds drain, std::chrono::nano
   for (auto& shard : shards_) {
     std::promise<void> answer;
     answers.push_back(answer.get_future());
-    shard->spawn(*shard->service_, [=, root = shard->root_.get(), answer = std::move(answer)]() mutable {
-      if (root->join(drained) != 0) {
-        root->cancel();
-        root->join(ended);
-      }
-      std::lock_guard lock(report->mutex);
-      root->for_each([&](Coroutine& coroutine) {
-        ++report->left;
-        if (report->left <= 8) report->names += std::string(report->left == 1 ? "" : ", ") + coroutine.name();
-      });
-      answer.set_value();
-    }, "shutdown");
+    shard->spawn(
+        *shard->service_,
+        [=, root = shard->root_.get(), answer = std::move(answer)]() mutable {
+          if (root->join(drained) != 0) {
+            root->cancel();
+            root->join(ended);
+          }
+          std::lock_guard lock(report->mutex);
+          root->for_each([&](Coroutine& coroutine) {
+            ++report->left;
+            if (report->left <= 8)
+              report->names += std::string(report->left == 1 ? "" : ", ") + coroutine.name();
+          });
+          answer.set_value();
+        },
+        "shutdown");
   }
   size_t hung = 0;
   for (auto& answer : answers) {
     // A little longer than the shards' own bound, so that it is they who report.
     if (ended.is_never()) {
       answer.wait();
-    } else if (answer.wait_until(std::chrono::steady_clock::time_point(std::chrono::nanoseconds(ended.ns()) +
-                                                                       std::chrono::milliseconds(200))) !=
+    } else if (answer.wait_until(std::chrono::steady_clock::time_point(
+                   std::chrono::nanoseconds(ended.ns()) + std::chrono::milliseconds(500))) !=
                std::future_status::ready) {
       ++hung;
     }
@@ -101,8 +107,10 @@ Result<void> Runtime::shutdown(std::chrono::nanoseconds drain, std::chrono::nano
     stop_shards();
     return {};
   }
-  std::string message = std::to_string(report->left) + " coroutine(s) did not end when cancelled: " + report->names;
-  if (hung != 0) message += "; " + std::to_string(hung) + " shard(s) run a coroutine that does not yield";
+  std::string message =
+      std::to_string(report->left) + " coroutine(s) did not end when cancelled: " + report->names;
+  if (hung != 0)
+    message += "; " + std::to_string(hung) + " shard(s) run a coroutine that does not yield";
   return Error{std::move(message)};
 }
 

@@ -1,4 +1,5 @@
-// The runtime: its shards, the ticker that keeps them fair, and a few threads for system calls that cannot but block.
+// The runtime: its shards, the ticker that keeps them fair, and a few threads for system calls that
+// cannot but block.
 #pragma once
 
 #include <chrono>
@@ -17,9 +18,9 @@ struct Options {
   unsigned shards = 0;  ///< threads; 0: as many as this process may use cores
   StackPool::Options stacks;
   std::chrono::nanoseconds slice = std::chrono::milliseconds(5);
-  unsigned ring_entries = 512;     ///< submissions a shard can batch
-  unsigned ring_level = 0;         ///< leaves out newer features of the kernel (Ring::Levels), for tests
-  unsigned blocking_threads = 4;   ///< most threads that offload() starts
+  unsigned ring_entries = 512;  ///< submissions a shard can batch
+  unsigned ring_level = 0;  ///< leaves out newer features of the kernel (Ring::Levels), for tests
+  unsigned blocking_threads = 4;  ///< most threads that offload() starts
 };
 
 class Runtime {
@@ -34,9 +35,9 @@ class Runtime {
   [[nodiscard]] size_t shards() const { return shards_.size(); }
   [[nodiscard]] Shard& shard(size_t index) { return *shards_[index]; }
 
-  /// Waits up to `drain` for all coroutines of the root scopes to end, then cancels them and waits up to `cancel` more. On
-  /// success all threads have ended. The error names the coroutines that would not; they go on, and it may be called again.
-  /// From a thread that is no shard.
+  /// Waits up to `drain` for all coroutines of the root scopes to end, then cancels them and waits
+  /// up to `cancel` more. On success all threads have ended. The error names the coroutines that
+  /// would not; they go on, and it may be called again. From a thread that is no shard.
   Result<void> shutdown(std::chrono::nanoseconds drain, std::chrono::nanoseconds cancel);
 
   [[nodiscard]] Ticker& ticker() { return *ticker_; }

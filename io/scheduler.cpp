@@ -1,8 +1,10 @@
-// Coroutines switch to each other directly; the loop gets the thread back when nobody is ready, after a batch, and when a
-// tick has passed, so the ring and the timers are looked at every few milliseconds whatever the coroutines do.
+// Coroutines switch to each other directly; the loop gets the thread back when nobody is ready,
+// after a batch, and when a tick has passed, so the ring and the timers are looked at every few
+// milliseconds whatever the coroutines do.
 //
-// Fairness is two queues. Who uses up a slice is background until it next waits: it runs when nobody else is ready, and at
-// least once in BackgroundSlices slices. So a short call waits for one slice of one computing neighbour, not of all of them.
+// Fairness is two queues. Who uses up a slice is background until it next waits: it runs when
+// nobody else is ready, and at least once in BackgroundSlices slices. So a short call waits for one
+// slice of one computing neighbour, not of all of them.
 #include "io/scheduler.hpp"
 
 #include <pthread.h>
@@ -16,21 +18,19 @@ namespace krait::io {
 
 namespace {
 
-constexpr int Batch = 64;                // switches between two looks at the ring
+constexpr int Batch = 128;                // switches between two looks at the ring
 constexpr uint32_t BackgroundSlices = 4;  // a background coroutine gets one slice in so many
 constexpr size_t FibersPerSlab = 64;
-
-// Coroutines never change threads, so the compiler may cache its address across a switch.
-constinit thread_local Scheduler* this_thread = nullptr;
+// Stacks start at different lines of their top page: otherwise all of them would compete for the
+// same few cache sets.
+constexpr size_t Colours = 16, ColourStep = 64;
 
 }  // namespace
 
-Scheduler* Scheduler::current() { return this_thread; }
-
-void Scheduler::detach() { this_thread = nullptr; }
+void Scheduler::detach() { this_thread_ = nullptr; }
 
 void Scheduler::attach() {
-  this_thread = this;
+  this_thread_ = this;
 #ifdef KRAIT_IO_ASAN
   pthread_attr_t attributes;
   void* limit = nullptr;
@@ -46,7 +46,8 @@ void Scheduler::attach() {
 #endif
 }
 
-Scheduler::Scheduler(Shard& shard, StackPool::Options stacks, SliceClock& clock, const std::atomic<uint32_t>& ticks)
+Scheduler::Scheduler(Shard& shard, StackPool::Options stacks, SliceClock& clock,
+                     const std::atomic<uint32_t>& ticks)
     : shard_(shard), clock_(clock), ticks_(ticks), stacks_(stacks) {}
 
 Scheduler::~Scheduler() { assert(live_ == 0); }
@@ -63,7 +64,7 @@ Fiber* Scheduler::Queue::pop() {
   return fiber;
 }
 
-// -- Life -------------------------------------------------------------------------------------------------------------
+// -- Life --
 
 Task Scheduler::spawn(Scope& scope, Closure entry, const char* name) {
   const Stack stack = stacks_.acquire();
@@ -75,7 +76,8 @@ Task Scheduler::spawn(Scope& scope, Closure entry, const char* name) {
   Fiber& fiber = *free_;
   free_ = fiber.next_;
   ++live_;
-  prepare_context(fiber.context_, stack, &Scheduler::enter);
+  prepare_context<&Scheduler::enter>(fiber.context_, stack,
+                                     stack.base - next_id_ % Colours * ColourStep);
   fiber.stack_ = stack;
   fiber.stack_base_ = stack.base;
   fiber.stack_limit_ = stack.limit;
@@ -95,10 +97,10 @@ Task Scheduler::spawn(Scope& scope, Closure entry, const char* name) {
   return Task(fiber);
 }
 
-void Scheduler::enter(boost::context::detail::transfer_t transfer) {
-  Scheduler& scheduler = *this_thread;
+void Scheduler::enter() {
+  Scheduler& scheduler = *this_thread_;
   Fiber& self = *scheduler.running_;
-  arrive(self.context_, transfer);
+  arrive(self.context_);
   self.entry_();
   self.entry_.reset();
   self.id_ = 0;  // from here on its Tasks call it done
@@ -119,20 +121,22 @@ void Scheduler::reap() {
   --live_;
 }
 
-// -- Switching --------------------------------------------------------------------------------------------------------
+// -- Switching --
 
-Fiber* Scheduler::pick() {
+[[gnu::always_inline]] inline Fiber* Scheduler::pick() {
   if (--budget_ < 0 || ticks_.load(std::memory_order_relaxed) != batch_tick_) return nullptr;
   return ready_.pop();
 }
 
-inline void Scheduler::start_slice(Fiber* fiber) {
+[[gnu::always_inline]] inline void Scheduler::start_slice(Fiber* fiber) {
   running_ = fiber;
   clock_.started.store(batch_tick_, std::memory_order_relaxed);
-  if (clock_.expired.load(std::memory_order_relaxed)) clock_.expired.store(0, std::memory_order_relaxed);
+  if (clock_.expired.load(std::memory_order_relaxed))
+    clock_.expired.store(0, std::memory_order_relaxed);
 }
 
-void Scheduler::suspend() {
+// Inlined, as every function that returns after a switch costs a mispredicted return.
+[[gnu::always_inline]] inline void Scheduler::suspend() {
   Fiber& self = *running_;
   if (self.hooks_ && self.hooks_->on_suspend) self.hooks_->on_suspend(self.user_);
   Fiber* next = pick();
@@ -145,7 +149,8 @@ void Scheduler::run_batch() {
   budget_ = Batch;
   batch_tick_ = ticks_.load(std::memory_order_relaxed);
   const bool background_due =
-      background_.head && (!ready_.head || batch_tick_ - background_tick_ >= BackgroundSlices * Ticker::TicksPerSlice);
+      background_.head &&
+      (!ready_.head || batch_tick_ - background_tick_ >= BackgroundSlices * Ticker::TicksPerSlice);
   Fiber* next = background_due ? background_.pop() : ready_.pop();
   while (next) {
     start_slice(next);
@@ -169,7 +174,7 @@ int Scheduler::yield() {
   return self.cancelled_ && self.shields_ == 0 ? -ECANCELED : 0;
 }
 
-// -- Waiting ----------------------------------------------------------------------------------------------------------
+// -- Waiting --
 
 int Scheduler::check() {
   if (!running_) return -EPERM;

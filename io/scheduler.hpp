@@ -1,5 +1,5 @@
-// Private to io/: who runs next on a shard, and the switches between them. Knows no ring. One thread uses it (coroutine.hpp,
-// invariant 1); what it shares with the ticker is in ticker.hpp.
+// Private to io/: who runs next on a shard, and the switches between them. Knows no ring. One
+// thread uses it (coroutine.hpp, invariant 1); what it shares with the ticker is in ticker.hpp.
 #pragma once
 
 #include <atomic>
@@ -27,13 +27,14 @@ class Fiber final : public Coroutine, public ListNode, public Timer {
 
 class Scheduler {
  public:
-  Scheduler(Shard& shard, StackPool::Options stacks, SliceClock& clock, const std::atomic<uint32_t>& ticks);
+  Scheduler(Shard& shard, StackPool::Options stacks, SliceClock& clock,
+            const std::atomic<uint32_t>& ticks);
   ~Scheduler();
   Scheduler(const Scheduler&) = delete;
   Scheduler& operator=(const Scheduler&) = delete;
 
   /// This thread's scheduler, or null. Set by attach().
-  static Scheduler* current();
+  static Scheduler* current() { return this_thread_; }
   void attach();
   static void detach();
 
@@ -43,9 +44,11 @@ class Scheduler {
   /// Makes a coroutine and readies it. An invalid Task when no stack is to be had.
   Task spawn(Scope& scope, Closure entry, const char* name);
 
-  /// What a wait asks before it links itself anywhere: 0, -EPERM outside a coroutine, -ECANCELED if it is cancelled.
+  /// What a wait asks before it links itself anywhere: 0, -EPERM outside a coroutine, -ECANCELED if
+  /// it is cancelled.
   int check();
-  /// Parks the running coroutine on `wait` until complete() or, through interrupt(), its deadline. Returns the result.
+  /// Parks the running coroutine on `wait` until complete() or, through interrupt(), its deadline.
+  /// Returns the result.
   int park(Wait& wait, Deadline deadline);
   void complete(Wait& wait, int result);
   /// Interrupts `wait` again at `at`, unless it has completed by then.
@@ -58,7 +61,9 @@ class Scheduler {
   void run_batch();
   void fire_timers(int64_t now);
   /// When the next timer fires; never if there is none.
-  [[nodiscard]] Deadline next_timer() const { return timers_.empty() ? Deadline() : Deadline::at(timers_.next()); }
+  [[nodiscard]] Deadline next_timer() const {
+    return timers_.empty() ? Deadline() : Deadline::at(timers_.next());
+  }
 
   [[nodiscard]] StackPool& stacks() { return stacks_; }
   [[nodiscard]] size_t live() const { return live_; }
@@ -71,7 +76,10 @@ class Scheduler {
     Fiber* pop();
   };
 
-  static void enter(boost::context::detail::transfer_t transfer);
+  // Coroutines never change threads, so the compiler may cache its address across a switch.
+  static constinit thread_local inline Scheduler* this_thread_ = nullptr;
+
+  static void enter();
   void ready(Fiber& fiber);
   Fiber* pick();
   void suspend();

@@ -1,6 +1,8 @@
 // Invariants
-//  1. Only the scope's shard touches its lists; other threads go through the shard's inbox and block until answered.
-//  2. posted_ counts the spawns still in the inbox, so that join() does not end before they have begun.
+//  1. Only the scope's shard touches its lists; other threads go through the shard's inbox and
+//  block until answered.
+//  2. posted_ counts the spawns still in the inbox, so that join() does not end before they have
+//  begun.
 #include "io/scope.hpp"
 
 #include <cassert>

@@ -1,5 +1,5 @@
-// The loop: run coroutines, empty the inbox, one system call that submits and waits, completions, timers. The invariants
-// between threads are at the head of shard.hpp.
+// The loop: run coroutines, empty the inbox, one system call that submits and waits, completions,
+// timers. The invariants between threads are at the head of shard.hpp.
 #include "io/shard.hpp"
 
 #include <poll.h>
@@ -18,7 +18,7 @@ namespace krait::io {
 
 namespace {
 
-constexpr std::chrono::milliseconds TrimAfter{100};  // of idleness, deep stacks are given back
+constexpr std::chrono::milliseconds TendEvery{100};  // the idle stacks
 
 }  // namespace
 
@@ -70,7 +70,8 @@ Shard::~Shard() {
 
 Result<void> Shard::start(const Options& options) {
   event_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (event_ < 0) return Error{"no file descriptor left for a shard's eventfd: raise the limit (ulimit -n)"};
+  if (event_ < 0)
+    return Error{"no file descriptor left for a shard's eventfd: raise the limit (ulimit -n)"};
   std::promise<Result<void>> started;
   auto known = started.get_future();
   thread_ = std::thread([this, &options, started = std::move(started)]() mutable {
@@ -88,7 +89,8 @@ Result<void> Shard::prepare(const Options& options) {
   auto ring = Ring::create(options.ring_entries, options.ring_level);
   if (!ring) return ring.error();
   ring_ = std::move(*ring);
-  scheduler_ = std::make_unique<Scheduler>(*this, options.stacks, clock_, runtime_.ticker().ticks());
+  scheduler_ =
+      std::make_unique<Scheduler>(*this, options.stacks, clock_, runtime_.ticker().ticks());
   scheduler_->attach();
   root_ = std::make_unique<Scope>(*this);
   service_ = std::make_unique<Scope>(*this);
@@ -98,7 +100,7 @@ Result<void> Shard::prepare(const Options& options) {
   return {};
 }
 
-// -- The loop ---------------------------------------------------------------------------------------------------------
+// -- The loop --
 
 void Shard::loop() {
   runtime_.ticker().awoke(clock_);
@@ -107,14 +109,22 @@ void Shard::loop() {
     drain();
     sleep_or_poll();
     ring_->reap();
-    const Deadline next = scheduler_->next_timer();
-    if (next.passed()) scheduler_->fire_timers(now_ns());
+    if (!scheduler_->next_timer().is_never() || scheduler_->stacks().needs_tending())
+      look_at_clock();
   }
   root_.reset();
   service_.reset();
   ring_.reset();
   Scheduler::detach();
   scheduler_.reset();
+}
+
+void Shard::look_at_clock() {
+  const int64_t now = now_ns();
+  scheduler_->fire_timers(now);
+  if (now < tend_at_ || !scheduler_->stacks().needs_tending()) return;
+  scheduler_->stacks().tend();
+  tend_at_ = now + std::chrono::nanoseconds(TendEvery).count();
 }
 
 bool Shard::ended() const { return stop_ && scheduler_->live() == 0; }
@@ -133,13 +143,11 @@ void Shard::sleep_or_poll() {
     return;
   }
   Deadline until = scheduler_->next_timer();
-  const bool untrimmed = scheduler_->stacks().untrimmed() != 0;
-  if (untrimmed) until = until.earlier(Deadline(TrimAfter));
+  if (scheduler_->stacks().needs_tending()) until = until.earlier(Deadline::at(tend_at_));
   Ticker::sleeps(clock_);
-  const bool something = ring_->enter(true, until);
+  ring_->enter(true, until);
   runtime_.ticker().awoke(clock_);
   sleeping_.store(false, std::memory_order_relaxed);
-  if (!something && untrimmed && !scheduler_->next_timer().passed()) scheduler_->stacks().trim();
 }
 
 void Shard::drain() {
@@ -160,11 +168,12 @@ void Shard::drain() {
   }
 }
 
-// -- From other threads -----------------------------------------------------------------------------------------------
+// -- From other threads --
 
 void Shard::post(Closure work) {
   auto* posted = new Posted{std::move(work), inbox_.load(std::memory_order_relaxed)};
-  while (!inbox_.compare_exchange_weak(posted->next, posted, std::memory_order_seq_cst, std::memory_order_relaxed)) {
+  while (!inbox_.compare_exchange_weak(posted->next, posted, std::memory_order_seq_cst,
+                                       std::memory_order_relaxed)) {
   }
   if (sleeping_.load(std::memory_order_seq_cst) && sleeping_.exchange(false)) wake();
 }
@@ -194,7 +203,9 @@ void Shard::spawn(Scope& scope, Closure entry, const char* name) {
     return;
   }
   scope.posted_.fetch_add(1, std::memory_order_relaxed);
-  post([&scope, entry = std::move(entry), name]() mutable { scope.spawn_posted(std::move(entry), name); });
+  post([&scope, entry = std::move(entry), name]() mutable {
+    scope.spawn_posted(std::move(entry), name);
+  });
 }
 
 void Shard::spawn(Closure entry, const char* name) { spawn(*root_, std::move(entry), name); }

@@ -1,5 +1,5 @@
-// Sockets on the ring. The multishot accept is the one operation that outlives a call: it lives in the Acceptor, whose
-// destructor takes it back and waits for the kernel's last word.
+// Sockets on the ring. The multishot accept is the one operation that outlives a call: it lives in
+// the Acceptor, whose destructor takes it back and waits for the kernel's last word.
 #include "io/socket.hpp"
 
 #include <arpa/inet.h>
@@ -53,7 +53,8 @@ Result<int> listen_tcp(const char* address, uint16_t port, int backlog) {
   const Address parsed = parse_address(address, port);
   if (parsed.size == 0) return Error{std::string(address) + " is no numeric IP address"};
   const auto failed = [&](int fd) {
-    Error error{"cannot listen on " + std::string(address) + " port " + std::to_string(port) + ": " + std::strerror(errno)};
+    Error error{"cannot listen on " + std::string(address) + " port " + std::to_string(port) +
+                ": " + std::strerror(errno)};
     if (fd >= 0) ::close(fd);
     return error;
   };
@@ -68,9 +69,12 @@ Result<int> listen_tcp(const char* address, uint16_t port, int backlog) {
 int local_port(int fd) {
   Address address;
   address.size = sizeof address.storage;
-  if (getsockname(fd, reinterpret_cast<sockaddr*>(&address.storage), &address.size) != 0) return -errno;
-  if (address.storage.ss_family == AF_INET) return ntohs(reinterpret_cast<sockaddr_in&>(address.storage).sin_port);
-  if (address.storage.ss_family == AF_INET6) return ntohs(reinterpret_cast<sockaddr_in6&>(address.storage).sin6_port);
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&address.storage), &address.size) != 0)
+    return -errno;
+  if (address.storage.ss_family == AF_INET)
+    return ntohs(reinterpret_cast<sockaddr_in&>(address.storage).sin_port);
+  if (address.storage.ss_family == AF_INET6)
+    return ntohs(reinterpret_cast<sockaddr_in6&>(address.storage).sin6_port);
   return -EAFNOSUPPORT;
 }
 
@@ -143,14 +147,15 @@ int sendmsg(int fd, const msghdr& message, int flags, Deadline deadline) {
 
 int shutdown(int fd, int how, Deadline deadline) {
   // Shutting a socket down does not block; a kernel whose ring lacks it is asked directly.
-  if (current() && !this_ring().supports(IORING_OP_SHUTDOWN)) return ::shutdown(fd, how) == 0 ? 0 : -errno;
+  if (current() && !this_ring().supports(IORING_OP_SHUTDOWN))
+    return ::shutdown(fd, how) == 0 ? 0 : -errno;
   RingOp op;
   if (const int error = op.begin()) return error;
   io_uring_prep_shutdown(op.sqe(), fd, how);
   return op.wait(deadline);
 }
 
-// -- Acceptor ---------------------------------------------------------------------------------------------------------
+// -- Acceptor --
 
 class Acceptor::State final : public Completion {
  public:

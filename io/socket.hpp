@@ -13,7 +13,8 @@
 
 namespace krait::io {
 
-/// A listening TCP socket on a numeric IPv4 or IPv6 `address`; port 0 takes a free one. Does not park.
+/// A listening TCP socket on a numeric IPv4 or IPv6 `address`; port 0 takes a free one. Does not
+/// park.
 Result<int> listen_tcp(const char* address, uint16_t port, int backlog = 1024);
 /// The port that a TCP socket is bound to, or a negative errno.
 int local_port(int fd);
@@ -35,9 +36,10 @@ int recvmsg(int fd, msghdr& message, int flags = 0, Deadline deadline = {});
 int sendmsg(int fd, const msghdr& message, int flags = 0, Deadline deadline = {});
 int shutdown(int fd, int how, Deadline deadline = {});
 
-/// Accepts many connections with one operation that stays in the kernel (where it has that). Connections that wait to be
-/// taken are bounded: past `backlog` the operation is taken back and the kernel's own queue fills, until next() has caught up.
-/// Belongs to one shard; made, used and destroyed in its coroutines.
+/// Accepts many connections with one operation that stays in the kernel (where it has that).
+/// Connections that wait to be taken are bounded: past `backlog` the operation is taken back and
+/// the kernel's own queue fills, until next() has caught up. Belongs to one shard; made, used and
+/// destroyed in its coroutines.
 class Acceptor {
  public:
   /// `fd` stays the caller's and must outlive it.
@@ -48,6 +50,26 @@ class Acceptor {
   Acceptor& operator=(const Acceptor&) = delete;
   /// The next connection's descriptor. One caller at a time.
   int next(Deadline deadline = {});
+
+ private:
+  class State;
+  std::unique_ptr<State> state_;
+};
+
+/// Receives on a stream socket with one operation that stays in the kernel (where it has that),
+/// into buffers that all connections of the shard share: one that waits holds no memory for it.
+/// What has come and was not asked for is bounded: past a few buffers the operation is taken back
+/// until recv() has caught up. Belongs to one shard; made, used and destroyed in its coroutines.
+class Receiver {
+ public:
+  /// `fd` stays the caller's and must outlive it.
+  explicit Receiver(int fd);
+  /// Waits for the kernel to let go.
+  ~Receiver();
+  Receiver(const Receiver&) = delete;
+  Receiver& operator=(const Receiver&) = delete;
+  /// As io::recv. One caller at a time.
+  int recv(void* buffer, size_t size, Deadline deadline = {});
 
  private:
   class State;

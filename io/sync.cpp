@@ -1,5 +1,6 @@
-// What is released goes straight to the longest waiter (the mutex's ownership, the semaphore's unit), not back into the
-// pot: a waiter that was woken has it, even if it is cancelled or timed out before it runs.
+// What is released goes straight to the longest waiter (the mutex's ownership, the semaphore's
+// unit), not back into the pot: a waiter that was woken has it, even if it is cancelled or timed
+// out before it runs.
 #include "io/sync.hpp"
 
 #include "io/scheduler.hpp"

@@ -1,6 +1,7 @@
-// Locks and signals between the coroutines of one shard. They belong to the shard whose coroutines use them: no atomics, and
-// an operation that need not wait costs a few instructions and succeeds even when its caller is cancelled.
-// Between shards: Future, and Shard::post. All waits: FIFO; 0, -ETIMEDOUT, -ECANCELED, or -EPERM outside a coroutine.
+// Locks and signals between the coroutines of one shard. They belong to the shard whose coroutines
+// use them: no atomics, and an operation that need not wait costs a few instructions and succeeds
+// even when its caller is cancelled. Between shards: Future, and Shard::post. All waits: FIFO; 0,
+// -ETIMEDOUT, -ECANCELED, or -EPERM outside a coroutine.
 #pragma once
 
 #include <cassert>
@@ -27,7 +28,8 @@ class Mutex {
 /// Holds a mutex while it lives. Check it: the lock may have been refused.
 class [[nodiscard]] Lock {
  public:
-  explicit Lock(Mutex& mutex, Deadline deadline = {}) : mutex_(mutex), error_(mutex.lock(deadline)) {}
+  explicit Lock(Mutex& mutex, Deadline deadline = {})
+      : mutex_(mutex), error_(mutex.lock(deadline)) {}
   ~Lock() {
     if (error_ == 0) mutex_.unlock();
   }
@@ -43,7 +45,8 @@ class [[nodiscard]] Lock {
 
 class Condition {
  public:
-  /// Gives up `mutex`, waits to be notified, and has the mutex again on return, whatever the result.
+  /// Gives up `mutex`, waits to be notified, and has the mutex again on return, whatever the
+  /// result.
   int wait(Mutex& mutex, Deadline deadline = {});
   void notify_one() { waiters_.wake_one(); }
   void notify_all() { waiters_.wake_all(); }

@@ -1,6 +1,7 @@
-// Why a thread of its own: a coroutine that computes never returns to its shard's loop, so someone else must look at the
-// clock. It sleeps on the clock while any shard works (400 wake-ups a second at the default slice), and on a futex otherwise.
-// The rules of its memory are at the head of ticker.hpp.
+// Why a thread of its own: a coroutine that computes never returns to its shard's loop, so someone
+// else must look at the clock. It sleeps on the clock while any shard works (400 wake-ups a second
+// at the default slice), and on a futex otherwise. The rules of its memory are at the head of
+// ticker.hpp.
 #include "io/ticker.hpp"
 
 #include <time.h>

@@ -1,10 +1,14 @@
 // The clock of fairness: tells a computing coroutine that its slice is over.
 //
 // Invariants
-//  1. The ticker thread writes `ticks_` and SliceClock::expired and reads the rest; a shard's thread writes its clock's
-//     started and awake, and clears expired. All are atomic; none orders other memory (relaxed), except rule 2.
-//  2. Either the ticker ticks, or armed_ is 0 and every shard sleeps: the ticker stores armed_ = 0 and then reads awake; a
-//     shard stores awake and then reads armed_; both sequentially consistent, so one of the two sees the other.
+//  1. The ticker thread writes `ticks_` and SliceClock::expired and reads the rest; a shard's
+//  thread writes its clock's
+//     started and awake, and clears expired. All are atomic; none orders other memory (relaxed),
+//     except rule 2.
+//  2. Either the ticker ticks, or armed_ is 0 and every shard sleeps: the ticker stores armed_ = 0
+//  and then reads awake; a
+//     shard stores awake and then reads armed_; both sequentially consistent, so one of the two
+//     sees the other.
 #pragma once
 
 #include <atomic>
@@ -22,8 +26,8 @@ struct alignas(64) SliceClock {
   std::atomic<uint32_t> awake{0};    ///< 0 while the shard sleeps in the kernel
 };
 
-/// One thread for all shards, two ticks a slice: a coroutine runs for 1 to 1.5 slices. It stops ticking when all shards have
-/// slept for a while, so an idle process wakes never.
+/// One thread for all shards, two ticks a slice: a coroutine runs for 1 to 1.5 slices. It stops
+/// ticking when all shards have slept for a while, so an idle process wakes never.
 class Ticker {
  public:
   /// `clocks` must outlive the ticker.

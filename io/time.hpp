@@ -16,8 +16,8 @@ inline int64_t now_ns() {
   return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
 }
 
-/// The moment a wait gives up with -ETIMEDOUT. A value; made from a timeout it counts from its making. A deadline that has
-/// passed still lets an operation that is ready at once succeed.
+/// The moment a wait gives up with -ETIMEDOUT. A value; made from a timeout it counts from its
+/// making. A deadline that has passed still lets an operation that is ready at once succeed.
 class Deadline {
  public:
   /// Never.
@@ -42,7 +42,9 @@ class Deadline {
   [[nodiscard]] constexpr int64_t ns() const { return at_; }
   [[nodiscard]] constexpr bool is_never() const { return at_ == Never; }
   [[nodiscard]] bool passed() const { return !is_never() && now_ns() >= at_; }
-  [[nodiscard]] constexpr Deadline earlier(Deadline other) const { return at_ < other.at_ ? *this : other; }
+  [[nodiscard]] constexpr Deadline earlier(Deadline other) const {
+    return at_ < other.at_ ? *this : other;
+  }
 
  private:
   static constexpr int64_t Never = std::numeric_limits<int64_t>::max();

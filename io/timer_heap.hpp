@@ -14,8 +14,8 @@ struct Timer {
   [[nodiscard]] bool armed() const { return position != NotArmed; }
 };
 
-/// A 4-ary min-heap with the keys inline, so that sifting reads no timer. Timers of equal time fire in no set order.
-/// Not thread-safe.
+/// A 4-ary min-heap with the keys inline, so that sifting reads no timer. Timers of equal time fire
+/// in no set order. Not thread-safe.
 class TimerHeap {
  public:
   [[nodiscard]] bool empty() const { return entries_.empty(); }

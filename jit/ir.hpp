@@ -46,7 +46,7 @@ uint32_t bytes_of(MemKind kind);
 /// C++ functions that machine code calls; builtins.cpp has the table in this order.
 enum class Builtin : uint8_t {
   CallImport, CallInterpreter, CallRef, ResolveIndirect, Poll, MemoryGrow, MemoryCopy, MemoryFill, MemoryInit, DataDrop,
-  TableGet, TableSet, TableSize, TableGrow, TableFill, TableCopy, TableInit, ElemDrop, RefFunc, CallEntry, RaiseTrap, Count
+  TableGet, TableSet, TableSize, TableGrow, TableFill, TableCopy, TableInit, ElemDrop, RefFunc, Count
 };
 
 using NodeId = uint32_t;
@@ -87,7 +87,8 @@ struct Function {
   std::vector<Node> nodes;
   std::vector<uint32_t> lists;
   std::vector<Block> blocks;          ///< 0 is the entry
-  std::vector<BlockId> order;         ///< reverse postorder of what is reachable (analyse())
+  std::vector<BlockId> order;         ///< reachable blocks; a block stands behind its dominators
+  std::vector<uint32_t> tables;       ///< of Switch nodes: for each index the successor to take
   struct Vector { uint64_t low, high; };
   std::vector<Vector> vectors;
 
@@ -106,11 +107,13 @@ struct Function {
   NodeId make(Op op, Type type, std::span<const uint32_t> values = {}, uint64_t imm = 0, uint8_t aux = 0);
   NodeId constant(Type type, uint64_t bits);
   [[nodiscard]] bool is_const(NodeId id) const { return nodes[id].op == Op::Const; }
-  NodeId terminator(BlockId b) const { return blocks[b].nodes.back(); }
+  [[nodiscard]] NodeId terminator(BlockId b) const { return blocks[b].nodes.back(); }
 };
 
-/// Reverse postorder, dominators, loop depths, block frequencies; drops unreachable blocks' edges.
+/// Drops unreachable blocks and computes dominators, loops, coldness and frequencies.
 void analyse(Function& f);
+/// Takes out trivial phis and values that nothing needs.
+void clean(Function& f);
 /// Replaces every use by `replacement[use]` where that is not None (chains are followed).
 void replace_uses(Function& f, std::vector<NodeId>& replacement);
 

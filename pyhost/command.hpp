@@ -9,8 +9,7 @@
 #include "base/result.hpp"
 #include "engine/module.hpp"
 #include "engine/store.hpp"
-#include "pyhost/vfs.hpp"
-#include "pyhost/wait.hpp"
+#include "pyhost/wasi.hpp"
 
 namespace krait::pyhost {
 
@@ -20,15 +19,8 @@ struct HostMount {
   std::string guest;       ///< absolute path in the sandbox; empty: the same as `host`
   bool read_only = false;
 };
-/// Parses "HOST[::GUEST]"; a relative HOST without GUEST is seen under "/" + HOST made canonical ("." is "/").
-Result<HostMount> parse_mount(const std::string& text);
-
-/// Standard streams of a guest. Null members: stdin is empty, stdout and stderr are thrown away.
-struct Stdio {
-  std::shared_ptr<File> in, out, err;
-  /// This process's own descriptors 0, 1 and 2.
-  static Stdio inherit();
-};
+/// Parses "HOST[::GUEST][:ro]", ":ro" being read-only; a relative HOST without GUEST is seen under "/" + HOST made canonical ("." is "/").
+Result<HostMount> parse_mount(const std::string& words);
 
 struct CommandOptions {
   std::vector<std::string> args;                             ///< args[0] is the program's name
@@ -45,6 +37,9 @@ struct Ended {
   int status = 0;                     ///< what the process's exit status should be
   std::optional<engine::Trap> trap;   ///< set when it trapped (Exit apart): trap->to_string() has the backtrace
 };
+
+/// What a trap means for the process: an Exit's own status, else TrapStatus and the trap.
+Ended ended_by(engine::Trap trap);
 
 /// Reads and compiles a module (binary format). The error names the file.
 Result<std::shared_ptr<const engine::Module>> load_module(const std::string& path);

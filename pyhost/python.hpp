@@ -76,39 +76,67 @@ struct CallRequest {
   std::span<const std::byte> input;
 };
 
+/// A sandbox's state between two calls: Python started and, where one was loaded, a function's module-level code run.
+/// Memory, not files: what the code wrote there, and descriptors it left open, are not part of it. Immutable; any
+/// thread. For the runtime that it was taken in only.
+class PythonSnapshot {
+ public:
+  /// Bytes for a file, and back; see engine::Snapshot. Keyed by whoever keeps them: runtime, engine version, source.
+  [[nodiscard]] std::vector<std::byte> encode() const;
+  static Result<std::shared_ptr<const PythonSnapshot>> decode(const PythonRuntime& runtime, std::span<const std::byte> bytes);
+
+ private:
+  friend class PythonInstance;
+  explicit PythonSnapshot(std::shared_ptr<const engine::Snapshot> state) : state_(std::move(state)) {}
+  std::shared_ptr<const engine::Snapshot> state_;
+};
+
 /// One sandbox: linear memory, files, descriptors, environment. One thread at a time. After a trap or an exit in a
-/// call it is spent: make another.
+/// call it is spent: reset() it, or make another.
 class PythonInstance {
  public:
-  /// Instantiates and starts Python. An error carries what Python or the engine said.
-  static Result<std::unique_ptr<PythonInstance>> create(std::shared_ptr<const PythonRuntime> runtime,
-                                                        PythonOptions options);
+  /// Instantiates and starts Python, or takes up from `snapshot` where that is not null. An error carries what
+  /// Python or the engine said.
+  static Result<std::unique_ptr<PythonInstance>> create(std::shared_ptr<const PythonRuntime> runtime, PythonOptions options,
+                                                        std::shared_ptr<const PythonSnapshot> snapshot = nullptr);
   ~PythonInstance();
 
   /// Nothing when `source` compiles. `filename` is for the text of the diagnostic.
   Result<std::optional<Diagnostic>> check(std::string_view source, const std::string& filename);
 
   /// Runs the script at `path` (a path in the sandbox) as `python3 path args...` does. With `entry`, imports the file and
-  /// calls that function instead. The status is Python's.
+  /// calls that function instead. An output that it sets goes to stdout at the end. The status is Python's.
   Result<Ended> run_file(const std::string& path, const std::vector<std::string>& args, const std::string& entry = {});
 
-  /// Calls a function with an input.
+  /// Calls a function with an input: load() and then invoke(), unless loading failed.
   Result<CallResult> call(const CallRequest& request);
+  /// Runs the source's module-level code. The result's status is 0 when it is ready to be invoked.
+  Result<CallResult> load(const CallRequest& request);
+  /// Calls `entry` of what was loaded.
+  Result<CallResult> invoke(const CallRequest& request);
 
-  /// Fresh random state, for a sandbox that starts from a snapshot.
-  Result<void> reseed();
+  /// The state as it stands, for sandboxes to start from. This one must be usable, and stays so.
+  Result<std::shared_ptr<const PythonSnapshot>> snapshot();
+  /// Puts a sandbox that was made from a snapshot back to it, whatever the calls since did, traps and exits included:
+  /// memory, files, descriptors, environment; random state is fresh. On an error it is spent for good.
+  Result<void> reset();
 
   /// False after a trap or an exit.
   [[nodiscard]] bool usable() const;
+  /// Where its prints go from now on.
+  void set_stdio(const Stdio& stdio);
+  /// For deadlines and slices: Store::interrupt, on_yield, on_interrupt.
+  [[nodiscard]] engine::Store& store();
 
  private:
   struct State;
   explicit PythonInstance(std::unique_ptr<State> state);
+  CallResult finish(engine::Outcome<int32_t> status, uint64_t begin_ns);
   std::unique_ptr<State> state_;
 };
 
-/// `krait run FILE.py`: a new sandbox in which the script's folder is mounted read-only under its own absolute path
-/// (unless a mount already covers it), runs it, and tears all down.
+/// `krait run FILE.py`: a new sandbox in which the script's folder is mounted read-only, under its own absolute path where that
+/// is free and else under /script, unless a mount covers it already. "-" reads the script from stdin.
 Result<Ended> run_script(std::shared_ptr<const PythonRuntime> runtime, const std::string& host_path,
                          const std::vector<std::string>& args, const std::string& entry, PythonOptions options);
 

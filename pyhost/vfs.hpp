@@ -116,7 +116,7 @@ using SharedBytes = std::shared_ptr<const std::vector<std::byte>>;
 /// Files in memory. Private to whoever holds it; freed with the last open file and directory.
 class MemoryTree {
  public:
-  /// `byte_limit` bounds the file contents (and 256 bytes a name and node): beyond it NoSpc.
+  /// `byte_limit` bounds the contents, with 256 bytes for each node and for each name: beyond it NoSpc.
   explicit MemoryTree(uint64_t byte_limit);
   ~MemoryTree();
   [[nodiscard]] std::shared_ptr<Directory> root() const;

@@ -2,7 +2,8 @@
 //
 // Invariants.
 //  1. Writers hold the lock of the folder: so what they find in tmp/ was left by a writer that died, and is removed.
-//  2. Readers take no lock: a file is complete when it gets its name, and one that is unlinked while it is open stays readable.
+//  2. Readers take no lock: a file is complete when it gets its name, and one that is unlinked while it is open stays
+//  readable.
 //  3. Nothing of a file is believed before the checksum of the contents is: a size is only a bound until then.
 #include "store/blob_store.hpp"
 
@@ -20,8 +21,8 @@ namespace fs = std::filesystem;
 
 struct Header {
   char magic[8] = {'k', 'r', 'a', 'i', 't', 'B', '0', '1'};
-  uint64_t size = 0;    ///< of the contents
-  Digest checksum;      ///< of the contents
+  uint64_t size = 0;  ///< of the contents
+  Digest checksum;    ///< of the contents
 };
 static_assert(sizeof(Header) == 48);
 

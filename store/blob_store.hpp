@@ -1,4 +1,5 @@
-// Blobs under the hash of their contents, or under the hash of what they were made from; compressed, verified when read.
+// Blobs under the hash of their contents, or under the hash of what they were made from; compressed, verified when
+// read.
 #pragma once
 
 #include <cstdint>
@@ -20,8 +21,9 @@ struct BlobOptions {
   int zstd_level = 3;
 };
 
-/// A folder of blobs. Any number of threads and processes may use one folder at once, each through BlobStores of its own
-/// or a shared one. What a put() returned from survives kill -9 and a loss of power; a put() that was cut short left nothing.
+/// A folder of blobs. Any number of threads and processes may use one folder at once, each through BlobStores of its
+/// own or a shared one. What a put() returned from survives kill -9 and a loss of power; a put() that was cut short
+/// left nothing.
 class BlobStore {
  public:
   /// Touches nothing yet: the folder is made at the first put().
@@ -32,8 +34,8 @@ class BlobStore {
   /// Keeps `contents` under `key`, a hash of what they were made from (caches); replaces what was there.
   Result<void> put_as(const Digest& key, std::span<const std::byte> contents);
 
-  /// The contents, verified; nothing where there is no such blob. A blob that does not match its checksum is an error that
-  /// names the file: it is never returned. Whoever can make the contents again calls put() or put_as() again.
+  /// The contents, verified; nothing where there is no such blob. A blob that does not match its checksum is an error
+  /// that names the file: it is never returned. Whoever can make the contents again calls put() or put_as() again.
   [[nodiscard]] Result<std::optional<Bytes>> get(const Digest& key) const;
   [[nodiscard]] bool contains(const Digest& key) const;
   /// False where there was none.

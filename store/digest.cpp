@@ -1,4 +1,5 @@
-// OpenSSL's SHA-256: it uses the processor's SHA instructions, some 2 GB/s, so that verifying at every read is affordable.
+// OpenSSL's SHA-256: it uses the processor's SHA instructions, some 2 GB/s, so that verifying at every read is
+// affordable.
 #include "store/digest.hpp"
 
 #include <openssl/evp.h>

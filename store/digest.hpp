@@ -11,8 +11,8 @@
 
 namespace krait::store {
 
-/// A SHA-256. Two different contents never have the same one, even where somebody tries: uploads come from strangers, and
-/// a hash made for speed alone (xxhash) would let one of them take another's place.
+/// A SHA-256. Two different contents never have the same one, even where somebody tries: uploads come from strangers,
+/// and a hash made for speed alone (xxhash) would let one of them take another's place.
 struct Digest {
   std::array<uint8_t, 32> bytes{};
 

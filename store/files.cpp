@@ -1,5 +1,6 @@
 // Invariants.
-//  1. A name in the store points to a complete, synced file: rename() is the only way in, after fsync() of the contents.
+//  1. A name in the store points to a complete, synced file: rename() is the only way in, after fsync() of the
+//  contents.
 //  2. A new or a lost name is on the disk when the call returns: the folder is synced.
 //  3. Nothing throws: POSIX calls, and of std::filesystem only the handling of names.
 #include "store/files.hpp"

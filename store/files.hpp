@@ -1,4 +1,5 @@
-// The few things that the store asks of the file system: whole files, written so that a crash leaves the old or the new.
+// The few things that the store asks of the file system: whole files, written so that a crash leaves the old or the
+// new.
 #pragma once
 
 #include <cstddef>
@@ -47,8 +48,8 @@ Result<void> make_folders(const std::filesystem::path& folder);
 /// The file's bytes, or nothing where there is no such file. A folder, a file of another owner and the like are errors.
 Result<std::optional<Bytes>> read_file(const std::filesystem::path& path);
 
-/// Puts `parts`, one after the other, into the file `path`, whole or not at all: written beside into `temporary` (a folder
-/// of the same file system), synced, renamed over `path`, the folder synced. `path`'s folder must exist.
+/// Puts `parts`, one after the other, into the file `path`, whole or not at all: written beside into `temporary` (a
+/// folder of the same file system), synced, renamed over `path`, the folder synced. `path`'s folder must exist.
 Result<void> write_file(const std::filesystem::path& path, const std::filesystem::path& temporary,
                         std::span<const std::span<const std::byte>> parts);
 
@@ -58,7 +59,8 @@ Result<bool> remove_file(const std::filesystem::path& path);
 /// Waits for the exclusive lock on `path` (made where it is missing); held until the Fd is closed, or its process ends.
 Result<Fd> lock_file(const std::filesystem::path& path);
 
-/// Removes the files in `temporary` that writers who died left there. Whoever calls it holds the lock of all its writers.
+/// Removes the files in `temporary` that writers who died left there. Whoever calls it holds the lock of all its
+/// writers.
 Result<void> remove_leftovers(const std::filesystem::path& temporary);
 
 /// Names in a folder, sorted; nothing where it does not exist.

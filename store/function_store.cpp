@@ -4,7 +4,8 @@
 //  1. A manifest has its name only after its blob has: a reader that finds the one finds the other, unless a newer
 //     manifest took its place meanwhile; then the reader starts again.
 //  2. Who changes manifests, or removes blobs, holds HOME/lock; so a blob that put() wrote is not removed as unused
-//     before its manifest stands. A blob that a crash between the two left unused goes with the next one that is replaced.
+//     before its manifest stands. A blob that a crash between the two left unused goes with the next one that is
+//     replaced.
 #include "store/function_store.hpp"
 
 #include <ctime>
@@ -162,7 +163,8 @@ Result<std::optional<Function>> FunctionStore::get(const std::string& user, cons
     if (contents->has_value()) return std::optional<Function>(Function{std::move(**found), std::move(**contents)});
     // Replaced between the two reads; or, where it is the same with all writers kept out, really gone.
     if (locked)
-      return Error{user + "/" + name + ": its blob is missing: " + blobs_.path_of(digest).string() + ": upload it again"};
+      return Error{user + "/" + name + ": its blob is missing: " + blobs_.path_of(digest).string() +
+                   ": upload it again"};
   }
   return std::optional<Function>{};
 }
@@ -186,8 +188,10 @@ Result<Listing> FunctionStore::list(const std::string& user) const {
     for (const std::string& file : *files) {
       if (!file.ends_with(ManifestSuffix)) continue;
       auto found = info(owner, file.substr(0, file.size() - ManifestSuffix.size()));
-      if (!found) listing.damaged.push_back(found.error());
-      else if (found->has_value()) listing.functions.push_back(std::move(**found));
+      if (!found)
+        listing.damaged.push_back(found.error());
+      else if (found->has_value())
+        listing.functions.push_back(std::move(**found));
     }
   }
   return listing;

@@ -44,15 +44,16 @@ constexpr size_t MaxNameBytes = 200;
 /// Largest contents of a function, bytes.
 constexpr uint64_t MaxFunctionBytes = uint64_t{256} << 20;
 
-/// Nothing where `name` may be the name of a user or a function: 1 to MaxNameBytes of A-Z a-z 0-9 _ - and, but not in front,
-/// the dot. `what` ("user", "function") is for the error.
+/// Nothing where `name` may be the name of a user or a function: 1 to MaxNameBytes of A-Z a-z 0-9 _ - and, but not in
+/// front, the dot. `what` ("user", "function") is for the error.
 Result<void> check_name(std::string_view what, std::string_view name);
 
 /// $KRAIT_HOME, else $XDG_DATA_HOME/krait, else $HOME/.local/share/krait. An error where none of the three is set.
 Result<std::filesystem::path> default_home();
 
-/// The functions of one home folder. Any thread; any number of processes at once. A put() replaces what was there in one step:
-/// every get(), in any process, sees the old function or the new one, whole; and the next get() after put() returned, the new.
+/// The functions of one home folder. Any thread; any number of processes at once. A put() replaces what was there in
+/// one step: every get(), in any process, sees the old function or the new one, whole; and the next get() after put()
+/// returned, the new.
 class FunctionStore {
  public:
   /// Touches nothing yet: the folder is made at the first put().

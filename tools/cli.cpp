@@ -10,6 +10,10 @@
 #include <cstdlib>
 #include <cstring>
 
+#if KRAIT_JIT
+#include "jit/jit.hpp"
+#endif
+
 namespace krait::tools {
 namespace fs = std::filesystem;
 
@@ -88,27 +92,37 @@ Result<RuntimePaths> find_runtime() {
   return paths;
 }
 
-std::vector<std::string> engine_names() { return {"interp"}; }
+std::vector<std::string> engine_names() {
+  std::vector<std::string> names{"interp"};
+#if KRAIT_JIT
+  if (jit::supported()) names.push_back("jit");
+#endif
+  return names;
+}
 
 void EngineOption::add_to(CLI::App& verb) {
   name_ = engine_names().front();
   verb.add_option("--engine", name_, "How wasm runs")
+      ->take_last()
       ->check(CLI::IsMember({"interp", "jit"}))
       ->capture_default_str();
 }
 
 Result<engine::Compiler*> EngineOption::compiler() const {
-  for (const std::string& built : engine_names())
-    if (name_ == built) return static_cast<engine::Compiler*>(nullptr);
-  return Error{"--engine " + name_ + ": this krait is built without it"};
+  if (name_ == "interp") return static_cast<engine::Compiler*>(nullptr);
+#if KRAIT_JIT
+  if (!made_) made_ = jit::make_compiler();
+  if (made_) return made_.get();
+  return Error{"--engine jit: it has no code for this machine"};
+#else
+  return Error{"--engine jit: this krait is built without it"};
+#endif
 }
 
-Result<std::shared_ptr<const pyhost::PythonRuntime>> load_python(const EngineOption& option) {
-  const auto compiler = option.compiler();
-  if (!compiler) return compiler.error();
+Result<std::shared_ptr<const pyhost::PythonRuntime>> load_python(engine::Compiler* compiler) {
   const auto paths = find_runtime();
   if (!paths) return paths.error();
-  return pyhost::PythonRuntime::load({paths->reactor.string(), paths->image.string(), *compiler});
+  return pyhost::PythonRuntime::load({paths->reactor.string(), paths->image.string(), compiler});
 }
 
 Result<store::FunctionStore> open_functions() {

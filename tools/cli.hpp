@@ -1,4 +1,5 @@
-// What the verbs of the `krait` command share: how they register, how they fail, and where they find the runtime and the store.
+// What the verbs of the `krait` command share: how they register, how they fail, and where they find the runtime and
+// the store.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -55,17 +56,18 @@ Result<RuntimePaths> find_runtime();
 class EngineOption {
  public:
   void add_to(CLI::App& verb);
-  /// Null for the interpreter; an error where the engine is not built in. Lives as long as the process.
+  /// Null for the interpreter; an error where the engine is not built in. Owned by this.
   [[nodiscard]] Result<engine::Compiler*> compiler() const;
 
  private:
   std::string name_;
+  mutable std::unique_ptr<engine::Compiler> made_;
 };
 /// The engines of this build, the default first: "interp".
 std::vector<std::string> engine_names();
 
-/// Loads the Python runtime, to be run by the engine that `option` names.
-Result<std::shared_ptr<const pyhost::PythonRuntime>> load_python(const EngineOption& option);
+/// Loads the Python runtime. `compiler` is null for the interpreter.
+Result<std::shared_ptr<const pyhost::PythonRuntime>> load_python(engine::Compiler* compiler);
 
 /// The functions of this user's store ($KRAIT_HOME).
 Result<store::FunctionStore> open_functions();

@@ -6,10 +6,12 @@
 namespace krait::tools {
 namespace {
 
-constexpr const char* Footer = R"(The function's output goes to stdout, byte for byte; what it prints goes to stderr. The exit status is the function's:
-what it returned (nothing: 0) or gave to exit(); 1 after an exception, whose traceback goes to stderr; 134 after a trap.
-A Python function is entered by its faasm_main(). A wasm function is a WASI command: it reads its input from stdin, and
-its output is what it writes to stdout.
+constexpr const char* Footer =
+    R"(The function's output goes to stdout, byte for byte; what it prints goes to stderr. The exit status is
+the function's: what it returned (nothing: 0) or gave to exit(); 1 after an exception, whose
+traceback goes to stderr; 134 after a trap. A Python function is entered by its faasm_main(). A wasm
+function is a WASI command: it reads its input from stdin, and its output is what it writes to
+stdout.
 
 Examples:
   krait invoke demo hello
@@ -33,8 +35,9 @@ Result<store::Bytes> input_of(const Options& options) {
   return store::Bytes();
 }
 
-int invoke_python(const Options& options, const store::Function& function, std::span<const std::byte> input) {
-  const auto runtime = load_python(options.engine);
+int invoke_python(const Options& options, engine::Compiler* compiler, const store::Function& function,
+                  std::span<const std::byte> input) {
+  const auto runtime = load_python(compiler);
   if (!runtime) return fail(runtime.error().to_string());
   pyhost::PythonOptions python;
   python.env = pyhost::default_python_env();
@@ -54,15 +57,14 @@ int invoke_python(const Options& options, const store::Function& function, std::
   return report({result->status, result->trap});
 }
 
-int invoke_wasm(const Options& options, const store::Function& function, store::Bytes input) {
-  const auto compiler = options.engine.compiler();
-  if (!compiler) return fail(compiler.error().to_string());
+int invoke_wasm(const Options& options, engine::Compiler* compiler, const store::Function& function,
+                store::Bytes input) {
   const auto module = engine::Module::compile(std::span<const std::byte>(function.contents));
   if (!module) return fail(module.error().to_string());
   pyhost::CommandOptions command;
   command.args = {options.function};
   command.stdio.in = pyhost::bytes_source(std::move(input));
-  command.store.compiler = *compiler;
+  command.store.compiler = compiler;
   const auto ended = pyhost::run_command(*module, command);
   if (!ended) return fail(ended.error().to_string());
   return report(*ended);
@@ -72,7 +74,10 @@ int invoke(const Options& options) {
   for (const auto& checked : {store::check_name("user", options.user), store::check_name("function", options.function)})
     if (!checked) return fail(checked.error().to_string(), UsageError);
   if (!options.dash.empty() && options.dash != "-")
-    return fail("unexpected '" + options.dash + "': the input is given by --input TEXT, --input-file FILE or -", UsageError);
+    return fail("unexpected '" + options.dash + "': the input is given by --input TEXT, --input-file FILE or -",
+                UsageError);
+  const auto compiler = options.engine.compiler();
+  if (!compiler) return fail(compiler.error().to_string(), UsageError);
   const auto functions = open_functions();
   if (!functions) return fail(functions.error().to_string());
   const auto function = functions->get(options.user, options.function);
@@ -82,8 +87,9 @@ int invoke(const Options& options) {
                 ": `krait list` shows what there is");
   auto input = input_of(options);
   if (!input) return fail(input.error().to_string());
-  if ((*function)->info.kind == store::FunctionKind::Wasm) return invoke_wasm(options, **function, std::move(*input));
-  return invoke_python(options, **function, *input);
+  if ((*function)->info.kind == store::FunctionKind::Wasm)
+    return invoke_wasm(options, *compiler, **function, std::move(*input));
+  return invoke_python(options, *compiler, **function, *input);
 }
 
 }  // namespace

@@ -54,13 +54,13 @@ int main(int argc, char** argv) {
     std::fputs(app.help().c_str(), stderr);
     return UsageError;
   }
-  app.require_subcommand(1);
   const std::string first = argv[1];
   const auto named_first = [&](const CLI::App* verb) { return verb->get_name() == first; };
   if (first[0] != '-' && app.get_subcommands(named_first).empty())
     return fail("no verb '" + first + "' (see krait --help)", UsageError);
   try {
     app.parse(argc, argv);
+    if (app.get_subcommands().empty()) return fail("a verb is required (see krait --help)", UsageError);
   } catch (const CLI::CallForHelp&) {
     const CLI::App* verb = &app;
     if (const auto verbs = app.get_subcommands(); !verbs.empty()) verb = verbs.front();

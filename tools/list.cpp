@@ -19,7 +19,8 @@ int list(const std::string& user) {
   const auto listing = functions->list(user);
   if (!listing) return fail(listing.error().to_string(), UsageError);
   int width = 0;
-  for (const auto& info : listing->functions) width = std::max(width, static_cast<int>(info.user.size() + 1 + info.name.size()));
+  for (const auto& info : listing->functions)
+    width = std::max(width, static_cast<int>(info.user.size() + 1 + info.name.size()));
   for (const auto& info : listing->functions)
     std::printf("%-*s  %-6s  %9llu  %s\n", width, (info.user + "/" + info.name).c_str(), name_of(info.kind),
                 static_cast<unsigned long long>(info.size), info.uploaded.c_str());

@@ -17,33 +17,40 @@ constexpr const char* Footer = R"(A name and a path a line, or with NAME that pa
 Example:
   krait paths python.wasm)";
 
-int paths(const std::string& name) {
-  std::vector<std::pair<std::string, std::filesystem::path>> found;
+int paths(const std::string& wanted) {
   const auto home = store::default_home();
-  if (home) found.emplace_back("store", *home);
   const auto cache = cache_folder();
-  if (cache) found.emplace_back("cache", *cache);
   const auto runtime = find_runtime();
-  if (runtime) {
-    found.emplace_back("python.wasm", runtime->python_wasm);
-    found.emplace_back("reactor", runtime->reactor);
-    found.emplace_back("stdlib", runtime->stdlib);
-    found.emplace_back("image", runtime->image);
+  struct Row {
+    const char* name;
+    const std::filesystem::path* path;
+    const Error* error;
+  };
+  const auto part = [&](const char* name, std::filesystem::path RuntimePaths::*member) {
+    return runtime ? Row{name, &((*runtime).*member), nullptr} : Row{name, nullptr, &runtime.error()};
+  };
+  const Row rows[] = {
+      home ? Row{"store", &*home, nullptr} : Row{"store", nullptr, &home.error()},
+      cache ? Row{"cache", &*cache, nullptr} : Row{"cache", nullptr, &cache.error()},
+      part("python.wasm", &RuntimePaths::python_wasm),
+      part("reactor", &RuntimePaths::reactor),
+      part("stdlib", &RuntimePaths::stdlib),
+      part("image", &RuntimePaths::image),
+  };
+  const Error* first_error = nullptr;
+  bool known = wanted.empty();
+  for (const Row& row : rows) {
+    if (!wanted.empty() && row.name != wanted) continue;
+    known = true;
+    if (!row.path)
+      first_error = first_error ? first_error : row.error;
+    else if (wanted.empty())
+      std::printf("%s %s\n", row.name, row.path->c_str());
+    else
+      std::printf("%s\n", row.path->c_str());
   }
-  bool printed = false;
-  for (const auto& [what, path] : found) {
-    if (!name.empty() && what != name) continue;
-    std::printf("%s%s%s\n", name.empty() ? what.c_str() : "", name.empty() ? " " : "", path.c_str());
-    printed = true;
-  }
-  if (!name.empty() && printed) return Success;
-  for (const std::string& known : {"store", "cache"})
-    if (name == known) return fail((name == "store" ? home : cache).error().message);
-  const bool part = name.empty() || name == "python.wasm" || name == "reactor" || name == "stdlib" || name == "image";
-  if (!part) return fail("paths: nothing is called '" + name + "' (see krait paths --help)", UsageError);
-  for (const Error* error : {home ? nullptr : &home.error(), cache ? nullptr : &cache.error(), runtime ? nullptr : &runtime.error()})
-    if (error) return fail(error->message);
-  return Success;
+  if (!known) return fail("paths: nothing is called '" + wanted + "' (see krait paths --help)", UsageError);
+  return first_error ? fail(first_error->message) : Success;
 }
 
 }  // namespace

@@ -12,9 +12,11 @@
 namespace krait::tools {
 namespace {
 
-constexpr const char* Footer = R"(FILE is a Python script or a wasm module in the binary format; what follows it belongs to the guest. The guest has this
-process's stdin, stdout and stderr. Of the files it sees the script's folder (read only) and the folders given by --dir, and of
-the environment what --env gives. The exit status is the guest's; 134 after a trap, whose backtrace goes to stderr.
+constexpr const char* Footer =
+    R"(FILE is a Python script (- reads it from stdin) or a wasm module in the binary format; what follows
+it belongs to the guest. The guest has this process's stdin, stdout and stderr. Of the files it sees
+the script's folder (read only) and the folders given by --dir, and of the environment what --env
+gives. The exit status is the guest's; 134 after a trap, whose backtrace goes to stderr.
 
 Examples:
   krait run script.py one two
@@ -44,6 +46,7 @@ class UsageFormatter : public CLI::Formatter {
 struct Setting {
   std::vector<pyhost::HostMount> mounts;
   std::vector<std::pair<std::string, std::string>> env;
+  engine::Compiler* compiler = nullptr;
 };
 
 Result<Setting> setting_of(const Options& options) {
@@ -58,11 +61,15 @@ Result<Setting> setting_of(const Options& options) {
     if (equals == 0 || equals == std::string::npos) return Error{"--env " + variable + ": give NAME=VALUE"};
     setting.env.emplace_back(variable.substr(0, equals), variable.substr(equals + 1));
   }
+  const auto compiler = options.engine.compiler();
+  if (!compiler) return compiler.error();
+  setting.compiler = *compiler;
   return setting;
 }
 
 /// An error where `path` is no file that can be read; else whether it is a wasm module.
 Result<bool> probe(const std::string& path) {
+  if (path == "-") return false;  // a script from standard input
   struct stat info {};
   const auto failed = [&](int error) { return Error{"cannot read " + path + ": " + std::strerror(error)}; };
   if (::stat(path.c_str(), &info) != 0) return failed(errno);
@@ -76,7 +83,7 @@ Result<bool> probe(const std::string& path) {
 }
 
 int run_python(const Options& options, Setting setting, const std::vector<std::string>& words) {
-  const auto runtime = load_python(options.engine);
+  const auto runtime = load_python(setting.compiler);
   if (!runtime) return fail(runtime.error().to_string());
   pyhost::PythonOptions python;
   python.env = pyhost::default_python_env();
@@ -89,8 +96,6 @@ int run_python(const Options& options, Setting setting, const std::vector<std::s
 }
 
 int run_wasm(const Options& options, Setting setting, const std::vector<std::string>& words) {
-  const auto compiler = options.engine.compiler();
-  if (!compiler) return fail(compiler.error().to_string());
   const auto bytes = read_input(words[0]);
   if (!bytes) return fail(bytes.error().to_string());
   const auto module = engine::Module::compile(std::span<const std::byte>(*bytes));
@@ -99,7 +104,7 @@ int run_wasm(const Options& options, Setting setting, const std::vector<std::str
   command.args = words;
   command.env = std::move(setting.env);
   command.mounts = std::move(setting.mounts);
-  command.store.compiler = *compiler;
+  command.store.compiler = setting.compiler;
   if (!options.invoke_option->count()) {
     const auto ended = pyhost::run_command(*module, command);
     if (!ended) return fail(ended.error().to_string());
@@ -135,14 +140,18 @@ void add_run(CLI::App& app, int& status) {
   CLI::App* verb = app.add_subcommand("run", "Run a Python script or a wasm module from its file");
   const auto options = std::make_shared<Options>();
   const auto listed = [&](const char* name, std::vector<std::string>& values, const char* text) {
-    return verb->add_option(name, values, text)->type_size(1)->expected(1)->allow_extra_args(false)->multi_option_policy(
-        CLI::MultiOptionPolicy::TakeAll);
+    return verb->add_option(name, values, text)
+        ->type_size(1)
+        ->expected(1)
+        ->allow_extra_args(false)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   };
-  listed("--dir", options->dirs, "A folder that the guest sees, as GUEST or as what it is called here")
-      ->type_name("HOST[::GUEST]");
+  listed("--dir", options->dirs, "A folder that the guest sees, as GUEST or as what it is called here; :ro keeps it from writing")
+      ->type_name("HOST[::GUEST][:ro]");
   listed("--env", options->env, "A variable of the guest's environment")->type_name("NAME=VALUE");
   options->entry_option = verb->add_option("--entry", options->entry, "Call this function of the Python file");
-  options->invoke_option = verb->add_option("--invoke", options->invoke, "Call this export with the arguments, and print its results");
+  options->invoke_option =
+      verb->add_option("--invoke", options->invoke, "Call this export with the arguments, and print its results");
   options->engine.add_to(*verb);
   verb->formatter(std::make_shared<UsageFormatter>());
   verb->prefix_command();  // what follows FILE is the guest's, options too

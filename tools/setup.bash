@@ -5,6 +5,7 @@
 
 say() { printf '%s\n' "$*" >&2; }
 die() {
+  if [ "$open_line" ]; then say; fi
   say "$(basename "$0"): $*"
   exit 1
 }
@@ -15,12 +16,19 @@ duration() {
 }
 
 # show TITLE TEXT: on a terminal one line that is redrawn; elsewhere a line.
+open_line=
 show() {
-  if [ -t 2 ]; then printf '\r\033[K%s: %s' "$1" "$2" >&2; else say "$1: $2"; fi
+  if [ -t 2 ]; then
+    printf '\r\033[K%s: %s' "$1" "$2" >&2
+    open_line=yes
+  else
+    say "$1: $2"
+  fi
 }
 shown() {
   show "$1" "$2"
-  if [ -t 2 ]; then printf '\n' >&2; fi
+  if [ "$open_line" ]; then say; fi
+  open_line=
 }
 
 as_root() {
@@ -100,7 +108,6 @@ install_packages() {
   as_root "${apt[@]}" -q update >"$log" 2>&1 || true
   # shellcheck disable=SC2094  # both append
   if ! as_root "${apt[@]}" -o APT::Status-Fd=1 -q -y --no-install-recommends install "${missing[@]}" 2>>"$log" | apt_progress "$log"; then
-    if [ -t 2 ]; then say; fi
     die "$(apt_failure "$log")"
   fi
   rm -f "$log"

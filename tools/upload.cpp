@@ -7,8 +7,10 @@
 namespace krait::tools {
 namespace {
 
-constexpr const char* Footer = R"(FILE is a Python file, or a wasm module in the binary format. It is checked first: where its syntax is wrong the
-place is shown, the exit status is 1, and what was stored before stays. The next invoke sees the new function.
+constexpr const char* Footer =
+    R"(FILE is a Python file, or a wasm module in the binary format. It is checked first: where its syntax is
+wrong the place is shown, the exit status is 1, and what was stored before stays. The next invoke
+sees the new function.
 
 Examples:
   krait upload demo hello examples/hello.py
@@ -21,7 +23,9 @@ struct Options {
 
 /// Success, or the status to leave with.
 int check_python(const Options& options, std::span<const std::byte> source) {
-  const auto runtime = load_python(options.engine);
+  const auto compiler = options.engine.compiler();
+  if (!compiler) return fail(compiler.error().to_string(), UsageError);
+  const auto runtime = load_python(*compiler);
   if (!runtime) return fail(runtime.error().to_string());
   pyhost::PythonOptions python;
   python.env = pyhost::default_python_env();

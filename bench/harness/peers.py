@@ -28,7 +28,7 @@ def output_of(argv):
         done = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return (done.stdout + done.stderr).strip().split("\n")[0]
+    return (done.stdout + done.stderr).strip().split("\n")[0] if done.returncode == 0 else ""
 
 
 def find(program, variable):
@@ -51,8 +51,6 @@ def krait(build):
     if not tool.exists():
         return
     version = output_of([str(tool), "--version"])
-    engines = output_of([str(tool), "run", "--help"])
-    del engines
     for engine in ("jit", "interp"):
         def command(module, dirs, args, e=engine):
             argv = [str(tool), "run", "--engine", e]

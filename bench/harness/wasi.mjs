@@ -10,5 +10,5 @@ while (args[0]?.startsWith('--dir=')) {
 }
 const wasi = new WASI({ version: 'preview1', args, env: { PYTHONDONTWRITEBYTECODE: '1' }, preopens, returnOnExit: true });
 const module = new WebAssembly.Module(readFileSync(args[0]));
-const instance = new WebAssembly.Instance(module, wasi.getImportObject());
+const instance = new WebAssembly.Instance(module, { wasi_snapshot_preview1: wasi.wasiImport });
 process.exitCode = wasi.start(instance);

@@ -16,11 +16,11 @@ using namespace krait::engine;
 //     (i32.div_s (local.get $sum) (local.get $count))))
 constexpr std::string_view Wasm(
     "\0asm\1\0\0\0"
-    "\1\x0b\2\x60\1\x7f\0\x60\2\x7f\x7f\1\x7f"         // types: (i32) -> (), (i32, i32) -> (i32)
-    "\2\x0e\1\4host\5print\0\0"                        // import: function 0
-    "\3\2\1\1"                                         // function 1 has type 1
-    "\7\x0b\1\7average\0\1"                            // export: function 1
-    "\x0a\x0d\1\x0b\0\x20\0\x10\0\x20\0\x20\1\x6d\x0b", // code
+    "\1\x0b\2\x60\1\x7f\0\x60\2\x7f\x7f\1\x7f"           // types: (i32) -> (), (i32, i32) -> (i32)
+    "\2\x0e\1\4host\5print\0\0"                          // import: function 0
+    "\3\2\1\1"                                           // function 1 has type 1
+    "\7\x0b\1\7average\0\1"                              // export: function 1
+    "\x0a\x0d\1\x0b\0\x20\0\x10\0\x20\0\x20\1\x6d\x0b",  // code
     69);
 
 int main() {
@@ -46,8 +46,10 @@ int main() {
   FuncInstance& average = *(*instance)->export_func("average");
   for (const int32_t count : {6, 0}) {
     const Outcome<int32_t> result = call<int32_t>(store, average, 252, count);
-    if (result) std::printf("average: %d\n", *result);
-    else std::printf("trap: %s\n", result.error().to_string().c_str());
+    if (result)
+      std::printf("average: %d\n", *result);
+    else
+      std::printf("trap: %s\n", result.error().to_string().c_str());
   }
   return 0;
 }

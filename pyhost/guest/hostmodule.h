@@ -3,13 +3,13 @@
 #include <Python.h>
 #include <stdbool.h>
 
-PyObject *krait_module_init(void);
+PyObject* krait_module_init(void);
 
 /// The call's whole input as a new bytes object, or NULL with an exception set.
-PyObject *krait_input_bytes(void);
+PyObject* krait_input_bytes(void);
 
 /// Sets the call's output from a bytes-like object. 0, or -1 with an exception set.
-int krait_set_output(PyObject *data);
+int krait_set_output(PyObject* data);
 
 /// Whether the call has set an output since the last krait_forget_output.
 bool krait_output_was_set(void);

@@ -1,8 +1,10 @@
-/// The ABI between the reactor and its host. Everything is wasm32: pointers and lengths are i32, bytes are in linear memory.
+/// The ABI between the reactor and its host. Everything is wasm32: pointers and lengths are i32,
+/// bytes are in linear memory.
 ///
-/// Beside these the reactor imports wasi_snapshot_preview1 and exports `memory`, `_initialize` (call it first, once), and
-/// `malloc(i32) -> i32` and `free(i32)` for the strings that the host passes in. The host keeps what it allocates; no export
-/// takes ownership, and none keeps a pointer after it returns. Strings are UTF-8, a pointer and a length, no NUL needed.
+/// Beside these the reactor imports wasi_snapshot_preview1 and exports `memory`, `_initialize`
+/// (call it first, once), and `malloc(i32) -> i32` and `free(i32)` for the strings that the host
+/// passes in. The host keeps what it allocates; no export takes ownership, and none keeps a pointer
+/// after it returns. Strings are UTF-8, a pointer and a length, no NUL needed.
 #pragma once
 #include <stdint.h>
 
@@ -11,57 +13,68 @@
 #define KRAIT_IMPORT(name) __attribute__((import_module("krait"), import_name(#name)))
 #define KRAIT_EXPORT(name) __attribute__((export_name(#name)))
 
-// --- imports, from module "krait" ----------------------------------------------------------------------------------------
+// --- imports, from module "krait" ----------------------------------------------------------------
 
 /// The length of the call's input in bytes; 0 where there is none.
 KRAIT_IMPORT(input_size) int32_t krait_input_size(void);
 
-/// Copies up to `len` bytes of the input, from `offset` on. Returns how many: 0 at and after the end.
-KRAIT_IMPORT(input_read) int32_t krait_input_read(void *ptr, int32_t len, int32_t offset);
+/// Copies up to `len` bytes of the input, from `offset` on. Returns how many: 0 at and after the
+/// end.
+KRAIT_IMPORT(input_read) int32_t krait_input_read(void* ptr, int32_t len, int32_t offset);
 
-/// Sets the call's output; the last one wins. Returns 0 or a WASI errno (22, fbig: larger than the call may return).
-KRAIT_IMPORT(output_write) int32_t krait_output_write(const void *ptr, int32_t len);
+/// Sets the call's output; the last one wins. Returns 0 or a WASI errno (22, fbig: larger than the
+/// call may return).
+KRAIT_IMPORT(output_write) int32_t krait_output_write(const void* ptr, int32_t len);
 
 enum krait_info { KRAIT_INFO_USER = 0, KRAIT_INFO_FUNCTION = 1, KRAIT_INFO_ENTRY = 2 };
 
-/// Copies up to `len` bytes of one of the call's names. Returns the name's full length; 0 for a kind that is not known.
-KRAIT_IMPORT(call_info) int32_t krait_call_info(int32_t kind, char *ptr, int32_t len);
+/// Copies up to `len` bytes of one of the call's names. Returns the name's full length; 0 for a
+/// kind that is not known.
+KRAIT_IMPORT(call_info) int32_t krait_call_info(int32_t kind, char* ptr, int32_t len);
 
-// --- exports -------------------------------------------------------------------------------------------------------------
+// --- exports -------------------------------------------------------------------------------------
 //
-// A status is what a process of python3 would exit with: 0 is success. Tracebacks are on fd 2 when an export returns, and
-// Python's stdout and stderr are flushed. Python may also end an instance with proc_exit (os._exit, and krait_run on SystemExit):
-// the code is the status, and the instance is spent.
+// A status is what a process of python3 would exit with: 0 is success. Tracebacks are on fd 2 when
+// an export returns, and Python's stdout and stderr are flushed. Python may also end an instance
+// with proc_exit (os._exit, and krait_run on SystemExit): the code is the status, and the instance
+// is spent.
 
 /// KRAIT_ABI of this reactor.
 KRAIT_EXPORT(krait_abi) int32_t krait_abi(void);
 
-/// Initialises CPython, once. 0, or 1 with a line on fd 2. Reads the stdlib image at /lib/python313.zip.
+/// Initialises CPython, once. 0, or 1 with a line on fd 2. Reads the stdlib image at
+/// /lib/python313.zip.
 KRAIT_EXPORT(krait_init) int32_t krait_init(void);
 
-/// Compiles `source`, the text of `filename`, and drops the result. 0, or 1 with the SyntaxError's display on fd 2.
+/// Compiles `source`, the text of `filename`, and drops the result. 0, or 1 with the SyntaxError's
+/// display on fd 2.
 KRAIT_EXPORT(krait_check)
-int32_t krait_check(const char *source, int32_t source_len, const char *filename, int32_t filename_len);
+int32_t krait_check(const char* source, int32_t source_len, const char* filename,
+                    int32_t filename_len);
 
-/// Runs `source` as the body of a fresh module named `name`, the one that krait_call calls into. Returns a status.
-/// The file need not exist: tracebacks show the lines of `source`. A `name` that is a module's already is prefixed by "function_".
+/// Runs `source` as the body of a fresh module named `name`, the one that krait_call calls into.
+/// Returns a status. The file need not exist: tracebacks show the lines of `source`. A `name` that
+/// is a module's already is prefixed by "function_".
 KRAIT_EXPORT(krait_load)
-int32_t krait_load(const char *name, int32_t name_len, const char *source, int32_t source_len, const char *filename,
-                   int32_t filename_len);
+int32_t krait_load(const char* name, int32_t name_len, const char* source, int32_t source_len,
+                   const char* filename, int32_t filename_len);
 
-/// Calls the loaded module's `entry` ("faasm_main" where the length is 0) and returns the status. The input is passed, as bytes, to
-/// an entry that takes a positional argument; to faasm_main only where it demands one. The result: None is 0, an int is the status,
-/// bytes and str set the output where the call has not set one.
-KRAIT_EXPORT(krait_call) int32_t krait_call(const char *entry, int32_t entry_len);
+/// Calls the loaded module's `entry` ("faasm_main" where the length is 0) and returns the status.
+/// The input is passed, as bytes, to an entry that takes a positional argument; to faasm_main only
+/// where it demands one. The result: None is 0, an int is the status, bytes and str set the output
+/// where the call has not set one.
+KRAIT_EXPORT(krait_call) int32_t krait_call(const char* entry, int32_t entry_len);
 
-/// Runs a program as `python3 ARGV...` does: `argv` holds the arguments, each ended by a NUL: a file, folder or zip file, or `-` for
-/// stdin, or `-c` and a command, or `-m` and a module; then the program's own. With a non-empty `entry` the file is loaded as a module
-/// and that function is called as by krait_call. Returns the status. Python is finalised: the instance is spent.
-KRAIT_EXPORT(krait_run) int32_t krait_run(const char *argv, int32_t argv_len, const char *entry, int32_t entry_len);
+/// Runs a program as `python3 ARGV...` does: `argv` holds the arguments, each ended by a NUL: a
+/// file, folder or zip file, or `-` for stdin, or `-c` and a command, or `-m` and a module; then
+/// the program's own. With a non-empty `entry` the file is loaded as a module and that function is
+/// called as by krait_call. Returns the status. Python is finalised: the instance is spent.
+KRAIT_EXPORT(krait_run)
+int32_t krait_run(const char* argv, int32_t argv_len, const char* entry, int32_t entry_len);
 
 /// 1 if the last krait_check, krait_load or krait_call ended by an exception other than SystemExit.
 KRAIT_EXPORT(krait_exception) int32_t krait_exception(void);
 
-/// To be called after a restore from a snapshot, before anything else: takes up the new environment and preopens and reseeds
-/// `random`. Returns 0, or 1 with a traceback on fd 2.
+/// To be called after a restore from a snapshot, before anything else: takes up the new environment
+/// and preopens and reseeds `random`. Returns 0, or 1 with a traceback on fd 2.
 KRAIT_EXPORT(krait_reseed) int32_t krait_reseed(void);

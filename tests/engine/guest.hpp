@@ -34,6 +34,14 @@ struct Guest {
     return engine::call<R>(store, *func, args...);
   }
 
+  /// The result of a call that is to return.
+  template <typename R, typename... A>
+  R get(const std::string& name, A... args) {
+    engine::Outcome<R> done = call<R>(name, args...);
+    REQUIRE_MESSAGE(done.ok(), (done ? "" : done.error().to_string()));
+    return *done;
+  }
+
   engine::Store store;
   engine::Linker linker;
   engine::Instance* instance = nullptr;

@@ -31,10 +31,10 @@ TEST_CASE("values of every type cross the border both ways") {
   const auto mixed = guest.call<std::tuple<double, float, int64_t, uint32_t>>("mixed", 7, int64_t{-8}, 1.5f, 0.25);
   REQUIRE(mixed.ok());
   CHECK(*mixed == std::tuple<double, float, int64_t, uint32_t>(0.5, 3.0f, -16, 14));
-  CHECK(*guest.call<V128>("vector", V128{10, 20}) == V128{21, 11});
-  CHECK(*guest.call<ExternRef>("reference", ExternRef{}) == ExternRef::of(9));
-  CHECK(*guest.call<ExternRef>("reference", ExternRef::of(0)) == ExternRef::of(0));
-  CHECK(*guest.call<FuncInstance*>("function") == guest.instance->export_func("mixed"));
+  CHECK(guest.get<V128>("vector", V128{10, 20}) == V128{21, 11});
+  CHECK(guest.get<ExternRef>("reference", ExternRef{}) == ExternRef::of(9));
+  CHECK(guest.get<ExternRef>("reference", ExternRef::of(0)) == ExternRef::of(0));
+  CHECK(guest.get<FuncInstance*>("function") == guest.instance->export_func("mixed"));
 }
 
 TEST_CASE("a call with another signature than the function's is refused and names both") {
@@ -86,8 +86,8 @@ TEST_CASE("a host function reads and writes its caller's memory within its bound
     (func (export "fill") (param i32 i32) (result i32)
       (drop (call $fill (local.get 0) (local.get 1)))
       (i32.load (local.get 0)))))");
-  CHECK(*guest.call<uint32_t>("fill", 100, 4) == 0x2a2a2a2a);
-  CHECK(*guest.call<uint32_t>("fill", 65532, 4) == 0x2a2a2a2a);
+  CHECK(guest.get<uint32_t>("fill", 100, 4) == 0x2a2a2a2a);
+  CHECK(guest.get<uint32_t>("fill", 65532, 4) == 0x2a2a2a2a);
   CHECK(kind_of(guest.call<uint32_t>("fill", 65533, 4)) == TrapKind::MemoryOutOfBounds);
   CHECK(kind_of(guest.call<uint32_t>("fill", 1, -1)) == TrapKind::MemoryOutOfBounds);
 }
@@ -107,9 +107,9 @@ TEST_CASE("host and guest call each other to any depth that the stacks hold, and
       (if (result i64) (i64.eqz (local.get 0))
         (then (i64.const 1))
         (else (call $times (local.get 0)))))))");
-  CHECK(*guest.call<int64_t>("factorial", int64_t{20}) == 2432902008176640000);
+  CHECK(guest.get<int64_t>("factorial", int64_t{20}) == 2432902008176640000);
   CHECK(kind_of(guest.call<int64_t>("factorial", int64_t{-1})) == TrapKind::StackOverflow);
-  CHECK(*guest.call<int64_t>("factorial", int64_t{5}) == 120);
+  CHECK(guest.get<int64_t>("factorial", int64_t{5}) == 120);
 }
 
 TEST_CASE("a trap inside a nested call can be handled by the host function") {
@@ -122,8 +122,8 @@ TEST_CASE("a trap inside a nested call can be handled by the host function") {
     (import "h" "try" (func $try (param i32) (result i32)))
     (func (export "divide") (param i32) (result i32) (i32.div_s (i32.const 100) (local.get 0)))
     (func (export "run") (param i32) (result i32) (i32.add (i32.const 1000) (call $try (local.get 0))))))");
-  CHECK(*guest.call<int32_t>("run", 5) == 1020);
-  CHECK(*guest.call<int32_t>("run", 0) == 1000 - static_cast<int32_t>(TrapKind::DivideByZero));
+  CHECK(guest.get<int32_t>("run", 5) == 1020);
+  CHECK(guest.get<int32_t>("run", 0) == 1000 - static_cast<int32_t>(TrapKind::DivideByZero));
 }
 
 TEST_CASE("an exception that no frame catches is a trap with its payload") {
@@ -140,7 +140,7 @@ TEST_CASE("an exception that no frame catches is a trap with its payload") {
   REQUIRE(kind_of(thrown) == TrapKind::UncaughtException);
   REQUIRE(thrown.error().exception);
   CHECK(thrown.error().exception->payload == std::vector<Slot>{7, 8});
-  CHECK(*guest.call<int32_t>("catch") == 1);
+  CHECK(guest.get<int32_t>("catch") == 1);
 }
 
 TEST_CASE("an exception passes through a host function to the guest that catches it") {
@@ -156,5 +156,22 @@ TEST_CASE("an exception passes through a host function to the guest that catches
       (try (result i32)
         (do (call $through) (i32.const 0))
         (catch $t)))))");
-  CHECK(*guest.call<int32_t>("catch") == 42);
+  CHECK(guest.get<int32_t>("catch") == 42);
+}
+
+TEST_CASE("what a host function throws passes the frame that called it in its own place") {
+  Guest guest;
+  guest.linker.func("h", "through", [](Caller& caller) -> Outcome<> {
+    return call<void>(caller.store(), *caller.instance()->export_func("throw"));
+  });
+  guest.instantiate(R"((module
+    (import "h" "through" (func $through))
+    (tag $t)
+    (func (export "throw") (throw $t))
+    (func $left (try (do (return_call $through)) (catch_all)))
+    (func (export "run") (result i32)
+      (try (result i32)
+        (do (call $left) (i32.const 1))
+        (catch $t (i32.const 2))))))");
+  CHECK(guest.get<int32_t>("run") == 2);
 }

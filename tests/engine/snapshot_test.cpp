@@ -36,11 +36,11 @@ constexpr const char* Text = R"((module
 
 /// Checks that the instance made last is in the state that "change" left.
 void check_changed(Guest& guest) {
-  CHECK(*guest.call<int32_t>("pages") == 3);
-  CHECK(*guest.call<int32_t>("load", 0x2fffc) == 12345);
-  CHECK(*guest.call<int32_t>("load", 0) == 0x636261);
-  CHECK(*guest.call<int32_t>("call", 1) == 1);
-  CHECK(*guest.call<int32_t>("call", 2) == 2);
+  CHECK(guest.get<int32_t>("pages") == 3);
+  CHECK(guest.get<int32_t>("load", 0x2fffc) == 12345);
+  CHECK(guest.get<int32_t>("load", 0) == 0x636261);
+  CHECK(guest.get<int32_t>("call", 1) == 1);
+  CHECK(guest.get<int32_t>("call", 2) == 2);
   CHECK(kind_of(guest.call<int32_t>("call", 3)) == TrapKind::UninitializedElement);
   CHECK(kind_of(guest.call<void>("init again")) == TrapKind::MemoryOutOfBounds);
   CHECK(guest.instance->export_global("global")->cell.low == 99);
@@ -67,7 +67,7 @@ TEST_CASE("a snapshot starts instances in other stores, through its bytes too, a
     REQUIRE(guest.call<void>("clear").ok());
     REQUIRE(snapshot->restore(*guest.instance).ok());
     check_changed(guest);
-    CHECK(*guest.call<int32_t>("load", 0x10000) == 0);
+    CHECK(guest.get<int32_t>("load", 0x10000) == 0);
   }
   check_changed(first);
 }
@@ -123,11 +123,11 @@ TEST_CASE("a memory's reset puts contents and size back, and counts the pages it
     REQUIRE(copy.call<void>("dirty").ok());
     REQUIRE((*taken)->restore(*copy.instance).ok());
     CHECK(copy.instance->memory(0).pages() == 2);
-    CHECK(*copy.call<int32_t>("load", 4096) == 0x67616d69);
-    CHECK(*copy.call<int32_t>("load", 65536) == 0);
+    CHECK(copy.get<int32_t>("load", 4096) == 0x67616d69);
+    CHECK(copy.get<int32_t>("load", 65536) == 0);
     CHECK(kind_of(copy.call<int32_t>("load", 0x30000)) == TrapKind::MemoryOutOfBounds);
-    CHECK(*copy.call<int32_t>("grow") == 2);
-    CHECK(*copy.call<int32_t>("load", 0x30000) == 0);
+    CHECK(copy.get<int32_t>("grow") == 2);
+    CHECK(copy.get<int32_t>("load", 0x30000) == 0);
     REQUIRE((*taken)->restore(*copy.instance).ok());
   }
   CHECK(memory.pages() == 2);

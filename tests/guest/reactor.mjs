@@ -35,7 +35,7 @@ export class Reactor {
     this.names = ['demo', 'function', ''];
     const wasi = new WASI({ version: 'preview1', args, env, preopens: { '/lib': runtime, ...preopens }, stdin: fd0, stdout: fd1,
                             stderr: fd2 });
-    const preview1 = { ...wasi.getImportObject().wasi_snapshot_preview1, proc_exit: (status) => { throw new Exit(status); } };
+    const preview1 = { ...wasi.wasiImport, proc_exit: (status) => { throw new Exit(status); } };
     const krait = {
       input_size: () => this.input.length,
       input_read: (ptr, len, offset) => {

@@ -314,6 +314,21 @@ tests['run --entry: calls a function of the file'] = () => {
   assert.equal(reactor.text, 'text');
 };
 
+tests['an image without the directory of its own works, slower'] = () => {
+  const folder = fs.mkdtempSync('/tmp/krait-guest-image-');
+  fs.symlinkSync(paths.reactor, path.join(folder, 'python-reactor.wasm'));
+  const script = 'import sys, zipfile\nsource, target = map(zipfile.ZipFile, sys.argv[1:], "rw")\n' +
+                 'names = source.namelist()\nassert names.pop(0) == "zip-directory"\n' +
+                 'for name in names: target.writestr(name, source.read(name))\ntarget.close()';
+  const rewritten = spawnSync('python3', ['-c', script, paths.image, path.join(folder, 'python313.zip')], { encoding: 'utf8' });
+  assert.equal(rewritten.status, 0, rewritten.stderr);
+  const reactor = new Reactor(folder);
+  assert.equal(reactor.init(), 0, reactor.take(2));
+  assert.equal(reactor.load('import json, encodings.cp1252\ndef faasm_main(): return json.dumps("é".encode("cp1252").hex())'), 0);
+  assert.equal(reactor.invoke(), 0, reactor.take(2));
+  assert.equal(reactor.text, '"e9"');
+};
+
 let failed = 0;
 const only = process.env.ONLY;
 for (const [name, test] of Object.entries(tests)) {

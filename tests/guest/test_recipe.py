@@ -1,8 +1,10 @@
 """The recipe's machinery: keys, stamps, interrupted and failing steps, downloads, apt sources. Nothing is built or fetched."""
 import contextlib
+import fcntl
 import hashlib
 import io
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -27,6 +29,8 @@ class CacheCase(unittest.TestCase):
         self.environ = mock.patch.dict(os.environ, {"XDG_CACHE_HOME": folder.name})
         self.environ.start()
         self.addCleanup(self.environ.stop)
+        self.lock = runner.take_lock()
+        self.addCleanup(self.lock.close)
         self.screen = io.StringIO()
         silence = contextlib.redirect_stderr(self.screen)
         silence.__enter__()
@@ -35,7 +39,7 @@ class CacheCase(unittest.TestCase):
     def run_steps(self, goal):
         for step in runner.ordered(goal):
             if not step.built:
-                runner.run_step(step, "1/1", {})
+                runner.run_step(step, "1/1", {}, self.lock.fileno())
 
 
 class Steps(CacheCase):
@@ -65,6 +69,17 @@ class Steps(CacheCase):
         self.run_steps(step)
         self.assertTrue(step.built)
 
+    def test_a_command_that_outlives_its_build_keeps_the_lock(self):
+        """The next build must not clear a folder into which an orphan still writes."""
+        def build(context, folder):
+            context.run("orphan", ["sh", "-c", f"sleep 60 >/dev/null 2>&1 & echo $! >{self.folder}/pid"], folder)
+        self.run_steps(self.step(build))
+        self.lock.close()
+        with open(runner.cache_folder() / "build.lock", "w") as other, self.assertRaises(BlockingIOError):
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.kill(int((self.folder / "pid").read_text()), signal.SIGKILL)
+        runner.take_lock().close()
+
     def test_a_failing_command_names_its_log(self):
         step = self.step(lambda context, folder: context.run("compile", ["sh", "-c", "echo wrong; exit 3"], folder))
         with self.assertRaises(Failure) as caught:
@@ -79,7 +94,6 @@ class Steps(CacheCase):
             self.run_steps(step)
 
     def test_missing_space_is_seen_beforehand(self):
-        runner.cache_folder().mkdir()
         with self.assertRaisesRegex(Failure, "the build needs 999999999 MB: free some space"):
             runner.check_space([self.step(None, disk=999_999_999)])
 
@@ -134,6 +148,7 @@ class Keys(CacheCase):
         other = kept.with_name("store")
         for path in (kept, other, *gone):
             path.mkdir(parents=True)
+        self.lock.close()
         self.assertEqual(main.main(["--prune"]), 0)
         self.assertTrue(kept.is_dir() and other.is_dir())
         self.assertFalse(any(path.exists() for path in gone))
@@ -147,7 +162,7 @@ class Downloads(CacheCase):
         return Source("thing", "thing.tar", digest, "KRAIT_THING_TARBALL", ("download", "thing"), url)
 
     def fetch(self, source, environment={}):
-        with mock.patch.dict(os.environ, environment), mock.patch.object(downloads, "_apt_options", return_value=None):
+        with mock.patch.dict(os.environ, environment), mock.patch.object(downloads, "_apt_options", return_value=(None, "no apt")):
             return downloads.fetch([source])["thing"]
 
     def file(self, name, data):

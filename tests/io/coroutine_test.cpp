@@ -43,9 +43,10 @@ TEST_CASE("sleepers wake in the order of their deadlines") {
   in_coroutine([] {
     std::vector<int> order;
     Scope scope;
+    const int64_t now = now_ns();
     for (const int ms : {30, 10, 20, 0}) {
-      scope.spawn([&order, ms] {
-        CHECK(sleep_for(std::chrono::milliseconds(ms)) == 0);
+      scope.spawn([&order, now, ms] {
+        CHECK(sleep_until(Deadline::at(now + ms * 1'000'000)) == 0);
         order.push_back(ms);
       });
     }
@@ -253,26 +254,28 @@ TEST_CASE("an endless loop that polls its slice lets a thousand short coroutines
 }
 
 TEST_CASE("computing coroutines share a shard among themselves and with those that never rest") {
-  in_coroutine([] {
-    Scope scope;
-    const std::atomic<uint32_t>& expired = *current()->shard().slice_flag();
-    std::vector<int> slices(3);
-    for (int& count : slices) {
-      scope.spawn([&] {
-        for (;;) {
-          if (expired.load(std::memory_order_relaxed) == 0) continue;
-          ++count;
-          if (yield() != 0) return;
+  in_coroutine(
+      [] {
+        Scope scope;
+        const std::atomic<uint32_t>& expired = *current()->shard().slice_flag();
+        std::vector<int> slices(3);
+        for (int& count : slices) {
+          scope.spawn([&] {
+            for (;;) {
+              if (expired.load(std::memory_order_relaxed) == 0) continue;
+              ++count;
+              if (yield() != 0) return;
+            }
+          });
         }
-      });
-    }
-    // Always ready, never computing: must not keep the others from their share.
-    scope.spawn([] {
-      while (yield() == 0) {
-      }
-    });
-    while (slices[0] < 3 || slices[1] < 3 || slices[2] < 3) REQUIRE(sleep_for(1ms) == 0);
-  }, {.shards = 1, .slice = 2ms});
+        // Always ready, never computing: must not keep the others from their share.
+        scope.spawn([] {
+          while (yield() == 0) {
+          }
+        });
+        while (slices[0] < 3 || slices[1] < 3 || slices[2] < 3) REQUIRE(sleep_for(1ms) == 0);
+      },
+      {.shards = 1, .slice = 2ms});
 }
 
 namespace {
@@ -316,8 +319,10 @@ TEST_CASE("ten thousand coroutines parked at once") {
     for (int i = 0; i < Count; ++i) {
       Task task = scope.spawn([&, i] {
         ++parked;
-        if (i % 2 == 0) CHECK(go.wait() == 0);
-        else CHECK(sleep_for(1h) == -ECANCELED);
+        if (i % 2 == 0)
+          CHECK(go.wait() == 0);
+        else
+          CHECK(sleep_for(1h) == -ECANCELED);
         ++woken;
       });
       REQUIRE(task.valid());

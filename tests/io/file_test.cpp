@@ -61,7 +61,8 @@ TEST_CASE("files are written, read, synced, measured, renamed, listed and remove
 
     CHECK(renameat(AT_FDCWD, path.c_str(), AT_FDCWD, (directory / "renamed").c_str()) == 0);
     CHECK(mkdirat(AT_FDCWD, (directory / "sub").c_str(), 0700) == 0);
-    CHECK(linkat(AT_FDCWD, (directory / "renamed").c_str(), AT_FDCWD, (directory / "linked").c_str()) == 0);
+    CHECK(linkat(AT_FDCWD, (directory / "renamed").c_str(), AT_FDCWD,
+                 (directory / "linked").c_str()) == 0);
     CHECK(symlinkat("renamed", AT_FDCWD, (directory / "symbolic").c_str()) == 0);
     auto entries = read_directory(AT_FDCWD, directory.path().c_str());
     REQUIRE(entries);
@@ -108,7 +109,7 @@ TEST_CASE("a pipe's reader parks until there is something, and the end") {
     CHECK(got == 1);
     const iovec parts[] = {{const_cast<char*>("pi"), 2}, {const_cast<char*>("pe"), 2}};
     CHECK(writev(pipe.write_end, parts) == 4);
-    CHECK(sleep_for(2ms) == 0);
+    while (got == 1) CHECK(sleep_for(100us) == 0);
     CHECK(got == 4);
     CHECK(std::string(buffer) == "pipe");
     Pipe::close_one(pipe.write_end);
@@ -117,13 +118,16 @@ TEST_CASE("a pipe's reader parks until there is something, and the end") {
   });
 }
 
-TEST_CASE("operations in flight time out and are cancelled, and the kernel has let go of their memory by then") {
+TEST_CASE(
+    "operations in flight time out and are cancelled, and the kernel has let go of their memory by "
+    "then") {
   at_each_level([] {
     Pipe pipe;
     Scope scope;
     for (int round = 0; round < 50; ++round) {
       auto buffer = std::make_unique<char[]>(4096);
-      CHECK(read(pipe.read_end, buffer.get(), 4096, std::chrono::microseconds(round * 10)) == -ETIMEDOUT);
+      CHECK(read(pipe.read_end, buffer.get(), 4096, std::chrono::microseconds(round * 10)) ==
+            -ETIMEDOUT);
     }
     for (int round = 0; round < 50; ++round) {
       int result = 0;
@@ -162,7 +166,8 @@ TEST_CASE("poll waits for readiness, for one descriptor and for many") {
     CHECK(poll(first.read_end, POLLIN, 2ms) == -ETIMEDOUT);
     CHECK(poll(first.write_end, POLLOUT) == POLLOUT);
     CHECK(poll(-1, POLLIN) == -EBADF);
-    struct pollfd fds[] = {{first.read_end, POLLIN, 0}, {second.read_end, POLLIN, 0}, {-1, POLLIN, 7}};
+    struct pollfd fds[] = {
+        {first.read_end, POLLIN, 0}, {second.read_end, POLLIN, 0}, {-1, POLLIN, 7}};
     CHECK(poll(fds, 2ms) == -ETIMEDOUT);
     CHECK(fds[0].revents == 0);
     scope.spawn([&] {
@@ -192,32 +197,34 @@ TEST_CASE("poll waits for readiness, for one descriptor and for many") {
 }
 
 TEST_CASE("blocking work runs beside the shard") {
-  in_coroutine([] {
-    Scope scope;
-    const auto shard_thread = std::this_thread::get_id();
-    std::atomic<bool> release{false};
-    std::thread::id worker;
-    Task blocked = scope.spawn([&] {
-      CHECK(offload([&] {
-        worker = std::this_thread::get_id();
-        release.wait(false);
-      }) == 0);
-    });
-    CHECK(sleep_for(2ms) == 0);
-    CHECK_FALSE(blocked.done());
-    // It has begun: a cancel must wait for its end.
-    blocked.cancel();
-    CHECK(sleep_for(2ms) == 0);
-    CHECK_FALSE(blocked.done());
-    // The one thread is taken: this has not begun, and never will.
-    bool ran = false;
-    CHECK(offload([&] { ran = true; }, 2ms) == -ETIMEDOUT);
-    release.store(true);
-    release.notify_all();
-    CHECK(blocked.join() == 0);
-    CHECK(worker != shard_thread);
-    CHECK_FALSE(ran);
-  }, {.shards = 1, .blocking_threads = 1});
+  in_coroutine(
+      [] {
+        Scope scope;
+        const auto shard_thread = std::this_thread::get_id();
+        std::atomic<bool> begun{false}, release{false};
+        std::thread::id worker;
+        Task blocked = scope.spawn([&] {
+          CHECK(offload([&] {
+                  worker = std::this_thread::get_id();
+                  begun = true;
+                  release.wait(false);
+                }) == 0);
+        });
+        while (!begun) CHECK(sleep_for(100us) == 0);
+        // A cancel must wait for the end of what has begun.
+        blocked.cancel();
+        CHECK(sleep_for(2ms) == 0);
+        CHECK_FALSE(blocked.done());
+        // The one thread is taken: this has not begun, and never will.
+        bool ran = false;
+        CHECK(offload([&] { ran = true; }, 2ms) == -ETIMEDOUT);
+        release.store(true);
+        release.notify_all();
+        CHECK(blocked.join() == 0);
+        CHECK(worker != shard_thread);
+        CHECK_FALSE(ran);
+      },
+      {.shards = 1, .blocking_threads = 1});
 }
 
 }  // namespace krait::io

@@ -22,7 +22,8 @@ inline std::unique_ptr<Runtime> start_runtime(Options options = {.shards = 1}) {
   return std::move(*runtime);
 }
 
-/// Runs `body` in a coroutine of a runtime of one shard, and then shuts down without anything left over.
+/// Runs `body` in a coroutine of a runtime of one shard, and then shuts down without anything left
+/// over.
 inline void in_coroutine(Closure body, Options options = {.shards = 1}) {
   auto runtime = start_runtime(options);
   runtime->shard(0).run(std::move(body));

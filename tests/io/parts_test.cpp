@@ -1,5 +1,9 @@
 // The parts that need no running shard: stacks, timers, closures, deadlines, the ring's set-up.
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <csignal>
@@ -29,39 +33,59 @@ size_t resident_pages(const Stack& stack) {
 
 }  // namespace
 
-TEST_CASE("stacks are large, reused last in first out, and trimmed to their top") {
+TEST_CASE(
+    "stacks are large, reused last in first out, and trimmed to their top when nobody needs them") {
   StackPool pool({.stack_size = 8 << 20, .resident = 64 << 10});
-  Stack first = pool.acquire();
-  Stack second = pool.acquire();
-  REQUIRE(first);
-  REQUIRE(second);
-  CHECK(first.size() >= 8 << 20);
-  CHECK(resident_pages(first) == 0);
-  std::memset(first.limit, 1, first.size());
-  CHECK(resident_pages(first) == first.size() / 4096);
-  pool.release(second);
-  pool.release(first);
-  CHECK(pool.untrimmed() == 2);
-  CHECK(pool.acquire().base == first.base);
-  pool.release(first);
-  pool.trim();
-  CHECK(pool.untrimmed() == 0);
-  CHECK(resident_pages(first) == 16);
-  CHECK(first.base[-1] == std::byte{1});
+  const Stack deep = pool.acquire();
+  const Stack shallow = pool.acquire();
+  REQUIRE(deep);
+  REQUIRE(shallow);
+  CHECK(deep.size() >= 8 << 20);
+  CHECK(resident_pages(deep) == 0);
+  std::memset(deep.limit, 1, deep.size());
+  std::memset(shallow.base - 32768, 1, 32768);
+  CHECK(resident_pages(deep) == deep.size() / 4096);
+  pool.release(deep);
+  pool.release(shallow);
+  CHECK(pool.idle() == 2);
+  CHECK(pool.deep() == 1);
+  CHECK(pool.needs_tending());
+  // The deep one is the one to reuse, and is not trimmed while it is in use now and then.
+  pool.tend();
+  CHECK(pool.acquire().base == deep.base);
+  pool.release(deep);
+  pool.tend();
+  CHECK(pool.deep() == 1);
+  pool.tend();
+  CHECK(pool.deep() == 0);
+  CHECK_FALSE(pool.needs_tending());
+  CHECK(resident_pages(deep) == 15);
+  CHECK(deep.base[-1] == std::byte{1});
+  CHECK(pool.acquire().base == deep.base);
+  pool.release(deep);
+  CHECK(pool.deep() == 0);
 }
 
-TEST_CASE("idle stacks are bounded in number and in what they hold") {
-  StackPool pool({.stack_size = 1 << 20, .resident = 4096, .max_idle = 50});
+TEST_CASE(
+    "idle stacks are bounded in number and in what they hold, and go when nobody needs them") {
+  StackPool pool({.stack_size = 1 << 20, .resident = 4096, .keep_idle = 10, .max_idle = 500});
   std::vector<Stack> stacks;
-  for (int i = 0; i < 60; ++i) {
+  for (int i = 0; i < 600; ++i) {
     stacks.push_back(pool.acquire());
-    std::memset(stacks.back().base - 65536, 1, 65536);
+    std::memset(stacks.back().base - 16384, 1, 16384);
   }
-  CHECK(pool.mapped() == 60);
+  CHECK(pool.mapped() == 600);
   for (const Stack& stack : stacks) pool.release(stack);
-  CHECK(pool.mapped() == 50);
-  CHECK(pool.idle() == 50);
-  CHECK(pool.untrimmed() <= 32);
+  CHECK(pool.mapped() == 500);
+  CHECK(pool.idle() == 500);
+  CHECK(pool.deep() <= 64);
+  size_t resident = 0;
+  for (size_t i = 0; i < 500; ++i) resident += resident_pages(stacks[i]);
+  CHECK(resident == 4 * pool.deep());
+  int tended = 0;
+  for (; pool.needs_tending(); ++tended) pool.tend();
+  CHECK(pool.mapped() == 10);
+  CHECK(tended >= 8);  // never all at once
 }
 
 TEST_CASE("a stack ends in a guard") {
@@ -148,6 +172,44 @@ TEST_CASE("the ring can be had at every level of kernel support") {
     CHECK((*ring)->level() >= level);
     CHECK((*ring)->supports(IORING_OP_RECV));
   }
+}
+
+namespace {
+
+/// The error of Runtime::start in a process whose io_uring_setup fails with `error`.
+std::string start_error_when_setup_fails_with(int error) {
+  Pipe pipe;
+  const pid_t child = fork();
+  if (child == 0) {
+    sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<uint32_t>(error)),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const sock_fprog program = {std::size(filter), filter};
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) _exit(1);
+    auto runtime = Runtime::start({.shards = 2});
+    const std::string message = runtime ? "started" : runtime.error().message;
+    _exit(::write(pipe.write_end, message.data(), message.size()) < 0);
+  }
+  Pipe::close_one(pipe.write_end);
+  char message[500] = {};
+  CHECK(::read(pipe.read_end, message, sizeof message - 1) > 0);
+  waitpid(child, nullptr, 0);
+  return message;
+}
+
+}  // namespace
+
+TEST_CASE("where there is no io_uring the start says why, in one line") {
+  CHECK(start_error_when_setup_fails_with(EPERM).find("io_uring is forbidden") == 0);
+  CHECK(start_error_when_setup_fails_with(ENOSYS).find("this kernel has no io_uring") == 0);
+  CHECK(start_error_when_setup_fails_with(ENOMEM).find("ulimit -l") != std::string::npos);
+  CHECK(start_error_when_setup_fails_with(EINVAL).find("cannot be set up: Invalid argument") !=
+        std::string::npos);
+  CHECK(start_error_when_setup_fails_with(EPERM).find('\n') == std::string::npos);
 }
 
 TEST_CASE("more submissions than the ring holds") {

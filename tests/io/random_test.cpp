@@ -1,5 +1,6 @@
-// Random programs of waits, timeouts and cancels over pipes, locks, channels and futures. What must hold: every byte that was
-// written is read once, every unit comes back, every coroutine ends. KRAIT_SEED replays a run.
+// Random programs of waits, timeouts and cancels over pipes, locks, channels and futures. What must
+// hold: every byte that was written is read once, every unit comes back, every coroutine ends.
+// KRAIT_SEED replays a run.
 #include <poll.h>
 
 #include <cstdlib>
@@ -37,9 +38,12 @@ class Actor {
  private:
   Deadline some_deadline() {
     switch (random_() % 4) {
-      case 0: return Deadline();
-      case 1: return Deadline(0ns);
-      default: return Deadline(std::chrono::microseconds(random_() % 500));
+      case 0:
+        return Deadline();
+      case 1:
+        return Deadline(0ns);
+      default:
+        return Deadline(std::chrono::microseconds(random_() % 500));
     }
   }
   Deadline short_deadline() { return Deadline(std::chrono::microseconds(random_() % 500)); }
@@ -48,16 +52,24 @@ class Actor {
     Pipe& pipe = world_.pipes[random_() % 4];
     char buffer[64] = {};
     switch (random_() % 10) {
-      case 0: sleep_until(short_deadline()); break;
-      case 1: yield(); break;
+      case 0:
+        sleep_until(short_deadline());
+        break;
+      case 1:
+        yield();
+        break;
       case 2: {
-        const int got = read(pipe.read_end, buffer, 1 + random_() % sizeof buffer, short_deadline());
-        if (got > 0) world_.read += static_cast<uint64_t>(got);
-        else CHECK((got == -ETIMEDOUT || got == -ECANCELED));
+        const int got =
+            read(pipe.read_end, buffer, 1 + random_() % sizeof buffer, short_deadline());
+        if (got > 0)
+          world_.read += static_cast<uint64_t>(got);
+        else
+          CHECK((got == -ETIMEDOUT || got == -ECANCELED));
         break;
       }
       case 3: {
-        const int put = write(pipe.write_end, buffer, 1 + random_() % sizeof buffer, short_deadline());
+        const int put =
+            write(pipe.write_end, buffer, 1 + random_() % sizeof buffer, short_deadline());
         if (put > 0) world_.written += static_cast<uint64_t>(put);
         break;
       }
@@ -67,8 +79,10 @@ class Actor {
         CHECK(++world_.inside == 1);
         yield();
         --world_.inside;
-        if (random_() % 2) world_.condition.wait(world_.mutex, short_deadline());
-        else world_.condition.notify_all();
+        if (random_() % 2)
+          world_.condition.wait(world_.mutex, short_deadline());
+        else
+          world_.condition.notify_all();
         break;
       }
       case 5:
@@ -91,7 +105,9 @@ class Actor {
         poll(fds, short_deadline());
         break;
       }
-      default: children(depth); break;
+      default:
+        children(depth);
+        break;
     }
   }
 
@@ -100,7 +116,9 @@ class Actor {
     Scope scope;
     std::vector<Task> tasks;
     for (uint32_t i = 0, count = random_() % 4; i < count; ++i) {
-      tasks.push_back(scope.spawn([this, seed = random_(), depth] { Actor(world_, static_cast<uint32_t>(seed)).run(6, depth - 1); }));
+      tasks.push_back(scope.spawn([this, seed = random_(), depth] {
+        Actor(world_, static_cast<uint32_t>(seed)).run(6, depth - 1);
+      }));
     }
     scope.join(short_deadline());
     if (!tasks.empty() && random_() % 2) tasks[random_() % tasks.size()].cancel();
@@ -142,7 +160,8 @@ TEST_CASE("random waits, timeouts and cancels lose nothing and end") {
       CHECK(world.sent == world.received);
       char buffer[256];
       for (Pipe& pipe : world.pipes) {
-        for (int got; (got = read(pipe.read_end, buffer, sizeof buffer, 0ns)) > 0;) world.read += static_cast<uint64_t>(got);
+        for (int got; (got = read(pipe.read_end, buffer, sizeof buffer, 0ns)) > 0;)
+          world.read += static_cast<uint64_t>(got);
       }
       CHECK(world.written == world.read);
     });

@@ -120,9 +120,11 @@ TEST_CASE("shutdown drains what ends by itself and cancels the rest") {
 TEST_CASE("shutdown is bounded, and names who would not end") {
   auto runtime = start_runtime({.shards = 1});
   std::atomic<bool> release{false};
-  runtime->shard(0).spawn([&] {
-    while (!release) sleep_for(1ms);
-  }, "stubborn");
+  runtime->shard(0).spawn(
+      [&] {
+        while (!release) sleep_for(1ms);
+      },
+      "stubborn");
   const auto refused = runtime->shutdown(1ms, 20ms);
   REQUIRE_FALSE(refused);
   CHECK(refused.error().message == "1 coroutine(s) did not end when cancelled: stubborn");
@@ -136,7 +138,8 @@ TEST_CASE("shutdown gives up on a shard that does not yield") {
   runtime->shard(0).spawn([&] { release.wait(false); });
   const auto refused = runtime->shutdown(1ms, 20ms);
   REQUIRE_FALSE(refused);
-  CHECK(refused.error().message.find("1 shard(s) run a coroutine that does not yield") != std::string::npos);
+  CHECK(refused.error().message.find("1 shard(s) run a coroutine that does not yield") !=
+        std::string::npos);
   release = true;
   release.notify_all();
   CHECK(runtime->shutdown(0s, 5s));

@@ -1,7 +1,9 @@
 // Sockets over loopback: streams, timeouts, cancels, the acceptor's back-pressure.
 #include <netinet/in.h>
 
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "io/file.hpp"
 #include "io/ring.hpp"
@@ -45,36 +47,39 @@ std::string exchange(int fd, const std::string& text) {
 TEST_CASE("a hundred clients talk to an echo server") {
   for (unsigned level = 0; level <= Ring::MaxLevel; ++level) {
     CAPTURE(level);
-    in_coroutine([] {
-      Listener listener;
-      Scope server;
-      server.spawn([&] {
-        Acceptor acceptor(listener.fd, 8);
-        int fd;
-        while ((fd = acceptor.next()) >= 0) server.spawn([fd] { echo(fd); });
-        CHECK(fd == -ECANCELED);
-      });
-      Scope clients;
-      int served = 0;
-      for (int i = 0; i < 100; ++i) {
-        clients.spawn([&, i] {
-          const int fd = connect_tcp("127.0.0.1", listener.port);
-          REQUIRE(fd >= 0);
-          set_no_delay(fd);
-          for (int round = 0; round < 5; ++round) {
-            const std::string text = std::string(static_cast<size_t>(i * 50 + 1), 'x') + std::to_string(round);
-            CHECK(exchange(fd, text) == text);
+    in_coroutine(
+        [] {
+          Listener listener;
+          Scope server;
+          server.spawn([&] {
+            Acceptor acceptor(listener.fd, 8);
+            int fd;
+            while ((fd = acceptor.next()) >= 0) server.spawn([fd] { echo(fd); });
+            CHECK(fd == -ECANCELED);
+          });
+          Scope clients;
+          int served = 0;
+          for (int i = 0; i < 100; ++i) {
+            clients.spawn([&, i] {
+              const int fd = connect_tcp("127.0.0.1", listener.port);
+              REQUIRE(fd >= 0);
+              set_no_delay(fd);
+              for (int round = 0; round < 5; ++round) {
+                const std::string text =
+                    std::string(static_cast<size_t>(i * 50 + 1), 'x') + std::to_string(round);
+                CHECK(exchange(fd, text) == text);
+              }
+              CHECK(io::shutdown(fd, SHUT_WR) == 0);
+              char byte;
+              CHECK(recv(fd, &byte, 1) == 0);
+              CHECK(close(fd) == 0);
+              ++served;
+            });
           }
-          CHECK(io::shutdown(fd, SHUT_WR) == 0);
-          char byte;
-          CHECK(recv(fd, &byte, 1) == 0);
-          CHECK(close(fd) == 0);
-          ++served;
-        });
-      }
-      CHECK(clients.join() == 0);
-      CHECK(served == 100);
-    }, {.shards = 1, .ring_level = level});
+          CHECK(clients.join() == 0);
+          CHECK(served == 100);
+        },
+        {.shards = 1, .ring_level = level});
   }
 }
 
@@ -160,6 +165,98 @@ TEST_CASE("the acceptor holds back beyond its backlog and closes what nobody too
     }
     CHECK(answered == 10);
     listener.fd = -1;
+  });
+}
+
+TEST_CASE("a receiver gets the stream in order, in pieces of any size, and its end") {
+  for (unsigned level = 0; level <= Ring::MaxLevel; ++level) {
+    CAPTURE(level);
+    in_coroutine(
+        [] {
+          int pair[2];
+          REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
+          Scope scope;
+          constexpr size_t Total = 300'000;
+          scope.spawn([&] {
+            std::string bytes(Total, 0);
+            for (size_t i = 0; i < Total; ++i) bytes[i] = static_cast<char>(i * 7 % 251);
+            CHECK(send_all(pair[0], bytes) == 0);
+            ::close(pair[0]);
+          });
+          Receiver receiver(pair[1]);
+          char buffer[7000];
+          size_t got = 0, wrong = 0;
+          for (int size; (size = receiver.recv(buffer, 1 + got % sizeof buffer, 10s)) > 0;) {
+            for (int i = 0; i < size; ++i) {
+              if (buffer[i] != static_cast<char>(got++ * 7 % 251)) ++wrong;
+            }
+          }
+          CHECK(got == Total);
+          CHECK(wrong == 0);
+          CHECK(receiver.recv(buffer, sizeof buffer) == 0);
+          ::close(pair[1]);
+        },
+        {.shards = 1, .ring_level = level});
+  }
+}
+
+TEST_CASE("a receiver times out, is cancelled, and can be dropped with data unread") {
+  in_coroutine([] {
+    int pair[2];
+    REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
+    Scope scope;
+    char byte = 0;
+    {
+      Receiver receiver(pair[1]);
+      CHECK(receiver.recv(&byte, 1, 2ms) == -ETIMEDOUT);
+      Task victim = scope.spawn([&] { CHECK(receiver.recv(&byte, 1) == -ECANCELED); });
+      CHECK(yield() == 0);
+      victim.cancel();
+      CHECK(victim.join() == 0);
+      CHECK(send_all(pair[0], "ab") == 0);
+      CHECK(receiver.recv(&byte, 1, 5s) == 1);
+      CHECK(byte == 'a');
+    }
+    // The one that was not taken is gone with its receiver; what comes later is not.
+    CHECK(send_all(pair[0], "c") == 0);
+    CHECK(io::recv(pair[1], &byte, 1, 0, 5s) == 1);
+    CHECK(byte == 'c');
+    ::close(pair[0]);
+    ::close(pair[1]);
+  });
+}
+
+TEST_CASE("receivers that do not take their data cannot keep others from theirs") {
+  in_coroutine([] {
+    constexpr size_t Count = 200;  // times what each may hold: more than the shard's buffers
+    int pairs[Count][2];
+    std::vector<std::unique_ptr<Receiver>> receivers;
+    const std::string block(100'000, 'x');
+    Scope scope;
+    char byte;
+    for (auto& pair : pairs) {
+      REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
+      Receiver& receiver = *receivers.emplace_back(std::make_unique<Receiver>(pair[1]));
+      scope.spawn([&] { CHECK(send_all(pair[0], block) == 0); });
+      CHECK(receiver.recv(&byte, 1, 10s) == 1);
+    }
+    int right = 0;
+    std::string rest(block.size(), 0);
+    for (auto& receiver : receivers) {
+      size_t got = 1;
+      for (int size; got < block.size(); got += static_cast<size_t>(size)) {
+        size = receiver->recv(rest.data(), rest.size(), 10s);
+        REQUIRE(size > 0);
+      }
+      if (got == block.size()) ++right;
+    }
+    CHECK(right == Count);
+    CHECK(scope.join() == 0);
+    receivers.clear();
+    for (auto& pair : pairs) {
+      ::close(pair[0]);
+      ::close(pair[1]);
+    }
   });
 }
 

@@ -178,7 +178,9 @@ TEST_CASE("channel waits time out, are cancelled, and end with the channel") {
   });
 }
 
-TEST_CASE("a future carries a value within a shard, times out, is cancelled, and learns of a broken promise") {
+TEST_CASE(
+    "a future carries a value within a shard, times out, is cancelled, and learns of a broken "
+    "promise") {
   in_coroutine([] {
     Scope scope;
     Promise<std::string> promise;

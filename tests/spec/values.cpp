@@ -125,11 +125,11 @@ std::string to_text(const Json& pattern) {
     return text;
   }
   std::string text = pattern.at("type");
-  if (pattern.contains("lane_type")) text += "." + pattern["lane_type"].get<std::string>();
+  if (pattern.contains("lane_type")) text.append(1, '.').append(pattern["lane_type"].get<std::string>());
   if (!pattern.contains("value")) return text;
   const Json& value = pattern["value"];
-  if (value.is_string()) return text + ":" + value.get<std::string>();
-  for (const Json& lane : value) text += " " + lane.get<std::string>();
+  if (value.is_string()) return text.append(1, ':').append(value.get<std::string>());
+  for (const Json& lane : value) text.append(1, ' ').append(lane.get<std::string>());
   return text;
 }
 

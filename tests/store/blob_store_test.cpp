@@ -25,7 +25,8 @@ TEST_CASE("a digest is SHA-256, and its hex form is read back") {
 TEST_CASE("what is put is got back: empty, small, binary, large") {
   const Scratch scratch;
   BlobStore store(scratch.path() / "not" / "yet");
-  for (const Bytes& contents : {Bytes{}, bytes_of("x"), bytes_of(std::string("a\0b\xff", 4)), noise(3'000'000, 1), Bytes(50'000'000)}) {
+  for (const Bytes& contents :
+       {Bytes{}, bytes_of("x"), bytes_of(std::string("a\0b\xff", 4)), noise(3'000'000, 1), Bytes(50'000'000)}) {
     const auto digest = store.put(contents);
     REQUIRE(digest.ok());
     CHECK(*digest == Digest::of(contents));

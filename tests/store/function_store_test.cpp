@@ -66,10 +66,10 @@ TEST_CASE("names: long ones are allowed, those that could leave the folder are n
   CHECK(check_name("function", "hello").ok());
   CHECK(check_name("function", "Hello_2-b.c").ok());
   CHECK(check_name("function", std::string(MaxNameBytes, 'f')).ok());
-  for (const std::string& bad : {std::string(), std::string("."), std::string(".."), std::string("a/b"), std::string("../x"),
-                                 std::string("/etc"), std::string(".hidden"), std::string("-option"), std::string("a b"),
-                                 std::string("a\0b", 3), std::string("a\nb"), std::string("\xc3\xa9"), std::string("a\\b"),
-                                 std::string(MaxNameBytes + 1, 'f')}) {
+  for (const std::string& bad :
+       {std::string(), std::string("."), std::string(".."), std::string("a/b"), std::string("../x"),
+        std::string("/etc"), std::string(".hidden"), std::string("-option"), std::string("a b"), std::string("a\0b", 3),
+        std::string("a\nb"), std::string("\xc3\xa9"), std::string("a\\b"), std::string(MaxNameBytes + 1, 'f')}) {
     CAPTURE(bad);
     const auto checked = check_name("function", bad);
     REQUIRE_FALSE(checked.ok());

@@ -36,8 +36,7 @@ class Bytes {
 
  private:
   Bytes& append(const uint8_t* bytes, size_t count) {
-    const auto* at = reinterpret_cast<const std::byte*>(bytes);
-    data_.insert(data_.end(), at, at + count);
+    for (size_t i = 0; i < count; ++i) data_.push_back(static_cast<std::byte>(bytes[i]));
     return *this;
   }
 

@@ -1,5 +1,5 @@
 """What the tests of the tools share. $KRAIT is the command under test; without a Python runtime a test that needs one exits with
-77, which meson takes for skipped.
+77, which meson takes for skipped. $KRAIT_TEST_ENGINE is the engine that the tests run with.
 """
 import os
 import pathlib
@@ -10,7 +10,8 @@ import tempfile
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-KRAIT = os.environ.get("KRAIT", str(ROOT / "build" / "tools" / "krait"))
+KRAIT = os.path.abspath(os.environ.get("KRAIT", ROOT / "build" / "tools" / "krait"))
+ENGINE = os.environ.get("KRAIT_TEST_ENGINE")
 SKIPPED = 77
 
 
@@ -25,6 +26,8 @@ class KraitTest(unittest.TestCase):
 
     def krait(self, *words, stdin=b"", env=None, cwd=None):
         """Runs krait; a result with bytes in stdout, and text in stderr."""
+        if ENGINE and words and words[0] in ("upload", "invoke", "run"):
+            words = (words[0], "--engine", ENGINE, *words[1:])
         result = subprocess.run([KRAIT, *map(str, words)], input=stdin, capture_output=True, timeout=300,
                                 env={**self.environment, **(env or {})}, cwd=cwd or self.folder)
         result.stderr = result.stderr.decode(errors="replace")

@@ -54,6 +54,7 @@ class Scripts(KraitTest):
         result = self.krait("run", "--entry", "go", script, "x")
         self.assertEqual(result.stdout, b"went False ['x']\n", result.stderr)
         self.assertEqual(result.returncode, 5)
+        self.assertRegex(self.ok("run", "--entry", "faasm_main", ROOT / "examples" / "hello.py").stdout, b"^Hello! Running Python")
         missing = self.krait("run", "--entry", "stay", script)
         self.assertEqual(missing.returncode, 1)
         self.assertIn("stay", missing.stderr)

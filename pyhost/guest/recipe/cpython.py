@@ -33,9 +33,9 @@ def environment() -> dict[str, str]:
 def _build(context: Context, folder: Path) -> None:
     env = environment()
     context.run("configure: checks",
-                [native.SOURCE.path / "configure", "--host=wasm32-wasip1", "--build=x86_64-pc-linux-gnu",
+                [native.configure_from(folder), "--host=wasm32-wasip1", "--build=x86_64-pc-linux-gnu",
                  f"--with-build-python={native.STEP.path}/python", "--prefix=/", "--with-ensurepip=no", "--with-pymalloc",
-                 "--disable-test-modules"], folder, env, count="^checking")
+                 "--disable-test-modules"], folder, env, count="^checking", total=native.CHECKS)
     context.make("compile", ["python.wasm", f"libpython{native.SHORT}.a", "pybuilddir.txt"], folder, env)
     (folder / "probe.mk").write_text(PROBE)
     context.run("link libraries", ["make", "-s", "-f", "probe.mk", "krait-link-libraries"], folder, env)

@@ -35,10 +35,10 @@ def fetch(sources: list[Source]) -> dict[str, Path]:
     if missing:
         progress = Progress("downloads")
         try:
-            apt = _apt_options(folder / "apt")
+            apt, why_not = _apt_options(folder / "apt")
             for number, (source, kept) in enumerate(missing, 1):
                 progress.update(f"{source.filename}, {number}/{len(missing)}")
-                files[source.name] = _download(source, kept, apt)
+                files[source.name] = _download(source, kept, apt, why_not)
         except BaseException:
             progress.abandon()
             raise
@@ -64,13 +64,14 @@ def _given(source: Source, path: Path) -> Path:
     return path.resolve()
 
 
-def _download(source: Source, kept: Path, apt: Optional[list[str]]) -> Path:
+def _download(source: Source, kept: Path, apt: Optional[list[str]], why_not: str) -> Path:
     work = kept.parent / "incoming"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
     tried = []
-    for way in (_by_apt, _by_url):
-        reason = way(source, work, apt)
+    ways = (lambda: _by_apt(source, work, apt) if apt else why_not, lambda: _by_url(source, work))
+    for way in ways:
+        reason = way()
         path = work / source.filename
         if reason is None and path.is_file():
             found = sha256(path)
@@ -79,22 +80,20 @@ def _download(source: Source, kept: Path, apt: Optional[list[str]]) -> Path:
                 shutil.rmtree(work, ignore_errors=True)
                 return kept
             reason = f"sha256 {found}"
-        tried.append(reason or "no file")
+        tried.append(reason or "no such file")
     raise Failure(f"cannot get {source.filename} ({'; '.join(tried)}): check the network, or set {source.env} to a copy with "
                   f"sha256 {source.sha256}")
 
 
-def _by_apt(source: Source, work: Path, apt: Optional[list[str]]) -> Optional[str]:
+def _by_apt(source: Source, work: Path, apt: list[str]) -> Optional[str]:
     """None if apt ran. Its status is not asked: a missing side file is an error to apt, and the sum decides."""
-    if apt is None:
-        return f"no apt sources for {SUITE} here"
     with open(cache_folder() / "log" / "apt.log", "ab") as log:
         subprocess.run(["apt-get", *apt, *source.apt], cwd=work, env=clean_environment({}), stdin=subprocess.DEVNULL,
                        stdout=log, stderr=log)
     return None if (work / source.filename).is_file() else "apt-get has no such version or no network"
 
 
-def _by_url(source: Source, work: Path, apt: Optional[list[str]]) -> Optional[str]:
+def _by_url(source: Source, work: Path) -> Optional[str]:
     if source.url is None:
         return "no other place known"
     try:
@@ -105,11 +104,11 @@ def _by_url(source: Source, work: Path, apt: Optional[list[str]]) -> Optional[st
     return None
 
 
-def _apt_options(folder: Path) -> Optional[list[str]]:
-    """apt-get's options for SUITE, its lists updated; None where this is no Debian or apt has no sources."""
+def _apt_options(folder: Path) -> tuple[Optional[list[str]], str]:
+    """apt-get's options for SUITE, its lists updated; or None and why."""
     stanza = _own_stanza() if shutil.which("apt-get") else None
     if stanza is None:
-        return None
+        return None, "this is no Debian with apt sources"
     shutil.rmtree(folder, ignore_errors=True)
     for name in ("parts", "lists/partial", "cache/archives/partial"):
         (folder / name).mkdir(parents=True)
@@ -123,8 +122,9 @@ def _apt_options(folder: Path) -> Optional[list[str]]:
     with open(log_path, "wb") as log:
         status = subprocess.run(["apt-get", *apt, "-q", "update"], env=clean_environment({}), stdin=subprocess.DEVNULL, stdout=log,
                                 stderr=log).returncode
-    failed = status != 0 or "Failed to fetch" in tail(log_path, 20)
-    return None if failed else apt
+    if status != 0 or "Failed to fetch" in tail(log_path, 20):
+        return None, f"apt-get cannot reach {SUITE}, see {log_path}"
+    return apt, ""
 
 
 def _own_stanza() -> Optional[str]:

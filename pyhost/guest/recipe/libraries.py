@@ -71,14 +71,15 @@ def _xz(context: Context, folder: Path) -> None:
            "CFLAGS": "-O2 -D_WASI_EMULATED_SIGNAL"}
     disabled = "shared xz xzdec lzmadec lzmainfo lzma-links scripts doc nls sandbox".split()
     context.run("configure: checks", ["./configure", "--host=wasm32-wasi", f"--prefix={folder}", "--enable-threads=no",
-                                      *(f"--disable-{name}" for name in disabled)], tree, env, count="^checking")
+                                      *(f"--disable-{name}" for name in disabled)], tree, env, count="^checking", total=219)
     context.make("compile", ["install", "V=1"], tree, env)
     context.run("tidy", ["rm", "-rf", tree], folder)
 
 
 def _sqlite(context: Context, folder: Path) -> None:
     tree = _unpack(context, SQLITE, folder)
-    context.run("configure: checks", ["./configure", "--disable-tcl", "--disable-readline"], tree, count="^checking")
+    context.run("configure: checks", ["./configure", "--disable-tcl", "--disable-readline"], tree, count="^checking",
+                total=119)
     context.run("amalgamation", ["make", "sqlite3.c"], tree)
     _archive(context, folder, tree, "libsqlite3.a", ("sqlite3",), ("sqlite3.h",), SQLITE_OPTIONS)
 

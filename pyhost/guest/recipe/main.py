@@ -2,6 +2,7 @@
 import argparse
 import os
 import shutil
+import signal
 import sys
 
 from . import downloads, runtime, toolchain
@@ -41,7 +42,7 @@ def build(goal: Step) -> None:
             check_space(missing)
         files = downloads.fetch([source for step in missing for source in step.sources])
         for step in missing:
-            run_step(step, f"{steps.index(step) + 1}/{len(steps)}", files)
+            run_step(step, f"{steps.index(step) + 1}/{len(steps)}", files, lock.fileno())
         lock.close()
     point_current(goal)
 
@@ -81,8 +82,14 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def interrupt(*_) -> None:
+    raise KeyboardInterrupt
+
+
 def main(arguments: list[str]) -> int:
     options = parse(arguments)
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, interrupt)  # a command that runs is ended with us
     try:
         goal = runtime.step()
         if options.print_paths:

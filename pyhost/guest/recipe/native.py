@@ -1,11 +1,13 @@
 """CPython's source tree, and a native build of it: cross-building CPython runs a CPython of the same version."""
-from pathlib import Path
+import os
 import shutil
+from pathlib import Path
 
 from .runner import Context, Source, Step
 
 VERSION = "3.13.5"
 SHORT = "3.13"
+CHECKS = 755  # of configure, for its progress
 
 PYTHON = Source(
     "CPython", f"python3.13_{VERSION}.orig.tar.xz",
@@ -18,14 +20,19 @@ def ccache() -> str:
     return "ccache" if shutil.which("ccache") else ""
 
 
+def configure_from(folder: Path) -> str:
+    """configure's path as the build sees it: relative, so that no product holds the path of this machine's cache."""
+    return os.path.relpath(SOURCE.path / "configure", folder)
+
+
 def _unpack(context: Context, folder: Path) -> None:
     context.run("unpacking", ["tar", "--strip-components=1", "-xf", context.download(PYTHON)], folder)
 
 
 def _build(context: Context, folder: Path) -> None:
     env = {"CC": f"{ccache()} gcc".strip(), "OPT": "-O1 -g0 -DNDEBUG"}
-    context.run("configure: checks", [SOURCE.path / "configure", "--without-ensurepip", "--disable-test-modules"], folder, env,
-                count="^checking")
+    context.run("configure: checks", [configure_from(folder), "--without-ensurepip", "--disable-test-modules"], folder, env,
+                count="^checking", total=CHECKS)
     context.make("compile", ["python", "sharedmods"], folder, env)
     for path in folder.rglob("*.o"):
         path.unlink()

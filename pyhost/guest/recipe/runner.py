@@ -102,9 +102,10 @@ def clean_environment(extra: Mapping[str, str]) -> dict[str, str]:
 class Context:
     """What a step's build function works with: commands under a log, and the screen."""
 
-    def __init__(self, step: Step, progress: Progress, downloads: Mapping[str, Path]):
+    def __init__(self, step: Step, progress: Progress, downloads: Mapping[str, Path], lock: int):
         self.progress = progress
         self._downloads = downloads
+        self._lock = lock
         logs = cache_folder() / "log"
         logs.mkdir(parents=True, exist_ok=True)
         self.log = logs / f"{step.name}-{step.key}.log"
@@ -127,7 +128,8 @@ class Context:
             log.write(f"\n$ cd {cwd} && {' '.join(argv)}\n".encode())
             log.flush()
             process = subprocess.Popen(argv, cwd=cwd, env=clean_environment(env), stdin=subprocess.DEVNULL,
-                                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+                                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+                                       pass_fds=(self._lock,))
             try:
                 for line in process.stdout:
                     log.write(line)
@@ -163,7 +165,7 @@ def tail(log: Path, lines: int) -> str:
 
 
 def take_lock():
-    """One build at a time in a cache; the lock ends with the process."""
+    """One build at a time in a cache. Commands inherit the lock: it ends with the last of them, even if this process is killed."""
     cache_folder().mkdir(parents=True, exist_ok=True)
     handle = open(cache_folder() / "build.lock", "w")
     try:
@@ -182,13 +184,13 @@ def check_space(steps: list[Step]) -> None:
                       "or set XDG_CACHE_HOME to a folder on another disk")
 
 
-def run_step(step: Step, position: str, downloads: Mapping[str, Path]) -> None:
+def run_step(step: Step, position: str, downloads: Mapping[str, Path], lock: int) -> None:
     progress = Progress(f"[{position}] {step.title}")
     work = step.path.with_name(step.path.name + ".tmp")
     shutil.rmtree(work, ignore_errors=True)
     try:
         work.mkdir(parents=True)
-        step.build(Context(step, progress, downloads), work)
+        step.build(Context(step, progress, downloads, lock), work)
         work.rename(step.path)
     except BaseException:
         progress.abandon()

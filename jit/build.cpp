@@ -1,0 +1,609 @@
+// Wasm to SSA in one pass over validated code.
+//
+// Locals are promoted as the code is read: the builder keeps the value of each local, a branch takes a snapshot of
+// them, and a label where snapshots differ gets phis. A loop's back edges come after its code, so one scan ahead
+// says which locals each loop assigns; those get phis at its head. Code behind an unconditional branch is skipped.
+#include "jit/build.hpp"
+
+#include <algorithm>
+
+#include "engine/instruction.hpp"
+#include "engine/trap.hpp"
+#include "jit/build_ops.hpp"
+#include "jit/convention.hpp"
+
+namespace krait::jit {
+
+using engine::Immediates;
+using engine::Instruction;
+using engine::Opcode;
+using engine::ValType;
+
+namespace {
+
+/// For each loop in code order the locals that it assigns, as bits.
+class LoopAssigns {
+ public:
+  void scan(const engine::Module& module, const engine::Function& wasm) {
+    words_ = (wasm.local_count + 63) / 64;
+    engine::Reader reader(module.bytes(), wasm.code_begin, wasm.code_end);
+    Instruction in;
+    std::vector<uint32_t> open;  // loop number, or None for other blocks
+    while (!reader.at_end() && read_instruction(reader, in)) {
+      switch (in.op) {
+        case Opcode::Block:
+        case Opcode::If:
+        case Opcode::Try:
+        case Opcode::TryTable: open.push_back(None); break;
+        case Opcode::Loop:
+          open.push_back(static_cast<uint32_t>(bits_.size() / std::max(words_, 1u)));
+          bits_.resize(bits_.size() + std::max(words_, 1u));
+          break;
+        case Opcode::End: {
+          if (open.empty()) return;
+          const uint32_t loop = open.back();
+          open.pop_back();
+          if (loop != None) merge_into_parent(open, loop);
+          break;
+        }
+        case Opcode::LocalSet:
+        case Opcode::LocalTee:
+          for (auto it = open.rbegin(); it != open.rend(); ++it)
+            if (*it != None) {
+              bits_[*it * words_ + in.index / 64] |= uint64_t{1} << in.index % 64;
+              break;
+            }
+          break;
+        default: break;
+      }
+    }
+  }
+  [[nodiscard]] bool assigns(uint32_t loop, uint32_t local) const {
+    return bits_[loop * words_ + local / 64] >> local % 64 & 1;
+  }
+
+ private:
+  void merge_into_parent(const std::vector<uint32_t>& open, uint32_t loop) {
+    for (auto it = open.rbegin(); it != open.rend(); ++it) {
+      if (*it == None) continue;
+      for (uint32_t w = 0; w < words_; ++w) bits_[*it * words_ + w] |= bits_[loop * words_ + w];
+      return;
+    }
+  }
+  uint32_t words_ = 0;
+  std::vector<uint64_t> bits_;
+};
+
+struct Control {
+  Opcode kind;                 // Block, Loop, If, Else
+  BlockId target = None;       // where a branch to the label goes
+  BlockId else_block = None;   // If: entered when the condition is zero
+  uint32_t height = 0;         // of the operand stack below the parameters
+  std::span<const ValType> params, results;
+  std::vector<uint32_t> edges; // Block, If: snapshots of the edges, by predecessor. Loop: of the back edges
+  uint32_t saved = 0;          // If: snapshot for the else edge
+  uint32_t first_phi = 0;      // Loop: its phis in loop_phis_
+  uint32_t phi_count = 0;
+};
+
+class Builder {
+ public:
+  Builder(const engine::Module& module, const engine::Function& wasm, Function& out)
+      : m_(module), wasm_(wasm), f_(out), reader_(module.bytes(), wasm.code_begin, wasm.code_end) {}
+
+  const char* run();
+
+ private:
+  NodeId emit(Op op, Type type, std::span<const uint32_t> args = {}, uint64_t imm = 0, uint8_t aux = 0) {
+    const NodeId id = f_.make(op, type, args, imm, aux);
+    place(id);
+    return id;
+  }
+  void place(NodeId id) {
+    f_[id].block = current_;
+    f_[id].wasm_pc = in_.offset;
+    f_.blocks[current_].nodes.push_back(id);
+  }
+  void push(NodeId id) { stack_.push_back(id); }
+  NodeId pop() {
+    const NodeId id = stack_.back();
+    stack_.pop_back();
+    return id;
+  }
+  std::span<const uint32_t> top(size_t count) const { return {stack_.data() + stack_.size() - count, count}; }
+  void drop(size_t count) { stack_.resize(stack_.size() - count); }
+  BlockId new_block() {
+    f_.blocks.emplace_back();
+    return static_cast<BlockId>(f_.blocks.size() - 1);
+  }
+  void enter(BlockId b) {
+    current_ = b;
+    f_.order.push_back(b);
+  }
+  void add_edge(BlockId from, BlockId to) {
+    f_.blocks[from].succs.push_back(to);
+    f_.blocks[to].preds.push_back(from);
+  }
+  uint32_t snapshot(size_t values);
+  Control& label(uint32_t depth) { return controls_[controls_.size() - 1 - depth]; }
+  static std::span<const ValType> label_types(const Control& c) { return c.kind == Opcode::Loop ? c.params : c.results; }
+
+  void start_loop(Control& c);
+  void end_loop(const Control& c);
+  void merge(Control& c);
+  void begin_block();
+  void begin_else();
+  void end_block();
+  void branch_to(uint32_t depth);
+  void br_if();
+  void br_table();
+  void emit_return();
+  void skip_unreachable();
+  void push_results(NodeId call, const engine::FuncType& type);
+  const char* call_indirect(bool tail);
+  const char* control_instruction();
+  const char* instruction();
+  const char* memory_instruction();
+  const char* table_instruction();
+  void builtin(Builtin id, Type result, std::initializer_list<uint32_t> leading, uint32_t operands);
+  NodeId i32(uint32_t value) { return f_.constant(Type::I32, value); }
+
+  const engine::Module& m_;
+  const engine::Function& wasm_;
+  Function& f_;
+  engine::Reader reader_;
+  Instruction in_{};
+  BlockId current_ = None;
+  std::vector<NodeId> stack_, locals_;
+  std::vector<Control> controls_;
+  std::vector<NodeId> snapshots_;
+  std::vector<std::pair<uint32_t, NodeId>> loop_phis_;  // local (or local_count + parameter), phi
+  LoopAssigns assigns_;
+  uint32_t next_loop_ = 0;
+};
+
+uint32_t Builder::snapshot(size_t values) {
+  const auto at = static_cast<uint32_t>(snapshots_.size());
+  snapshots_.insert(snapshots_.end(), locals_.begin(), locals_.end());
+  snapshots_.insert(snapshots_.end(), stack_.end() - static_cast<ptrdiff_t>(values), stack_.end());
+  return at;
+}
+
+void Builder::start_loop(Control& c) {
+  c.target = new_block();
+  emit(Op::Jump, Type::None);
+  add_edge(current_, c.target);
+  enter(c.target);
+  c.first_phi = static_cast<uint32_t>(loop_phis_.size());
+  auto add_phi = [&](uint32_t slot, NodeId& value) {
+    const NodeId phi = emit(Op::Phi, f_[value].type, {});
+    const uint32_t first = value;
+    f_.set_args(phi, {&first, 1});
+    loop_phis_.emplace_back(slot, phi);
+    value = phi;
+  };
+  for (uint32_t i = 0; i < locals_.size(); ++i)
+    if (assigns_.assigns(next_loop_, i)) add_phi(i, locals_[i]);
+  for (uint32_t i = 0; i < c.params.size(); ++i)
+    add_phi(static_cast<uint32_t>(locals_.size()) + i, stack_[c.height + i]);
+  c.phi_count = static_cast<uint32_t>(loop_phis_.size()) - c.first_phi;
+  ++next_loop_;
+  emit(Op::Poll, Type::None);
+}
+
+void Builder::end_loop(const Control& c) {
+  std::vector<uint32_t> args;
+  for (uint32_t i = 0; i < c.phi_count; ++i) {
+    const auto [slot, phi] = loop_phis_[c.first_phi + i];
+    args.assign(1, f_.args(phi)[0]);
+    for (uint32_t edge : c.edges) args.push_back(snapshots_[edge + slot]);
+    f_.set_args(phi, args);
+  }
+  loop_phis_.resize(c.first_phi);
+}
+
+/// Makes the label's block current: phis where the snapshots of its edges differ.
+void Builder::merge(Control& c) {
+  stack_.resize(c.height);
+  if (c.edges.empty()) {
+    current_ = None;
+    return;
+  }
+  enter(c.target);
+  std::vector<uint32_t> args;
+  const size_t count = locals_.size() + c.results.size();
+  for (size_t i = 0; i < count; ++i) {
+    const NodeId first = snapshots_[c.edges[0] + i];
+    const bool same = std::all_of(c.edges.begin(), c.edges.end(), [&](uint32_t e) { return snapshots_[e + i] == first; });
+    NodeId value = first;
+    if (!same) {
+      args.clear();
+      for (uint32_t e : c.edges) args.push_back(snapshots_[e + i]);
+      value = emit(Op::Phi, f_[first].type, {});
+      f_.set_args(value, args);
+    }
+    if (i < locals_.size()) locals_[i] = value;
+    else push(value);
+  }
+}
+
+void Builder::begin_block() {
+  Control c{in_.op};
+  c.params = in_.block.params(m_.types);
+  c.results = in_.block.results(m_.types);
+  if (in_.op == Opcode::If) {
+    const NodeId condition = pop();
+    c.height = static_cast<uint32_t>(stack_.size() - c.params.size());
+    c.target = new_block();
+    c.else_block = new_block();
+    const BlockId then = new_block();
+    emit(Op::Branch, Type::None, {{condition}});
+    add_edge(current_, then);
+    add_edge(current_, c.else_block);
+    c.saved = snapshot(c.params.size());
+    enter(then);
+  } else {
+    c.height = static_cast<uint32_t>(stack_.size() - c.params.size());
+    if (in_.op == Opcode::Loop) start_loop(c);
+    else c.target = new_block();
+  }
+  controls_.push_back(std::move(c));
+}
+
+void Builder::begin_else() {
+  Control& c = controls_.back();
+  if (current_ != None) branch_to(0);
+  c.kind = Opcode::Else;
+  enter(c.else_block);
+  stack_.resize(c.height);
+  std::copy_n(snapshots_.begin() + c.saved, locals_.size(), locals_.begin());
+  for (size_t i = 0; i < c.params.size(); ++i) push(snapshots_[c.saved + locals_.size() + i]);
+}
+
+void Builder::end_block() {
+  if (controls_.back().kind == Opcode::If) begin_else();  // no else: its edge goes on behind the end
+  if (controls_.size() == 1) {
+    if (current_ != None) emit_return();
+    controls_.pop_back();
+    return;
+  }
+  if (controls_.back().kind == Opcode::Loop) {
+    end_loop(controls_.back());
+    controls_.pop_back();
+    return;  // falls out of the loop with its stack as it is, or is unreachable
+  }
+  if (current_ != None) branch_to(0);
+  merge(controls_.back());
+  controls_.pop_back();
+}
+
+/// Ends the current block with a jump to the label.
+void Builder::branch_to(uint32_t depth) {
+  Control& c = label(depth);
+  if (depth + 1 == controls_.size()) {
+    emit_return();
+    return;
+  }
+  emit(Op::Jump, Type::None);
+  add_edge(current_, c.target);
+  c.edges.push_back(snapshot(label_types(c).size()));
+  current_ = None;
+}
+
+void Builder::br_if() {
+  const NodeId condition = pop();
+  Control& c = label(in_.index);
+  const bool returns = in_.index + 1 == controls_.size();
+  const BlockId target = returns ? new_block() : c.target;
+  const BlockId next = new_block();
+  emit(Op::Branch, Type::None, {{condition}});
+  add_edge(current_, target);
+  add_edge(current_, next);
+  if (returns) {
+    enter(target);
+    emit_return();
+  } else {
+    c.edges.push_back(snapshot(label_types(c).size()));
+  }
+  enter(next);
+}
+
+void Builder::br_table() {
+  const NodeId index = pop();
+  engine::Reader labels(m_.bytes(), in_.list, in_.end);
+  const auto first = static_cast<uint64_t>(f_.tables.size());
+  const uint32_t count = in_.index + 1;
+  std::vector<std::pair<uint32_t, uint32_t>> seen;  // label, successor
+  const BlockId from = current_;
+  emit(Op::Switch, Type::None, {{index}}, first << 32 | count);
+  BlockId return_block = None;
+  std::vector<uint32_t> successor_of(controls_.size(), None);
+  for (uint32_t i = 0; i < count; ++i) {
+    const uint32_t depth = labels.u32();
+    uint32_t& successor = successor_of[depth];
+    if (successor == None) {
+      successor = static_cast<uint32_t>(f_.blocks[from].succs.size());
+      Control& c = label(depth);
+      if (depth + 1 == controls_.size()) {
+        return_block = new_block();
+        add_edge(from, return_block);
+      } else {
+        add_edge(from, c.target);
+        c.edges.push_back(snapshot(label_types(c).size()));
+      }
+    }
+    f_.tables.push_back(successor);
+  }
+  if (return_block != None) {
+    enter(return_block);
+    emit_return();
+  }
+  current_ = None;
+}
+
+void Builder::emit_return() {
+  emit(Op::Return, Type::None, top(f_.type->results.size()));
+  current_ = None;
+}
+
+/// Reads on to the `else` or `end` that ends the unreachable code, and does it.
+void Builder::skip_unreachable() {
+  uint32_t nested = 0;
+  while (read_instruction(reader_, in_)) {
+    switch (in_.op) {
+      case Opcode::Block:
+      case Opcode::Loop:
+      case Opcode::If:
+      case Opcode::Try:
+      case Opcode::TryTable:
+        ++nested;
+        if (in_.op == Opcode::Loop) ++next_loop_;
+        break;
+      case Opcode::Else:
+        if (nested == 0) return begin_else();
+        break;
+      case Opcode::Delegate:
+        if (nested) --nested;
+        break;
+      case Opcode::End:
+        if (nested == 0) return end_block();
+        --nested;
+        break;
+      default: break;
+    }
+  }
+}
+
+void Builder::push_results(NodeId call, const engine::FuncType& type) {
+  for (uint32_t i = 0; i < type.results.size(); ++i)
+    push(i == 0 ? call : emit(Op::Result, type_of(type.results[i]), {{call}}, 0, static_cast<uint8_t>(i)));
+}
+
+const char* Builder::call_indirect(bool tail) {
+  const engine::FuncType& type = m_.types[in_.index];
+  if (!supports(type)) return "a v128 in a signature";
+  const NodeId index = pop();
+  const bool own_table0 = in_.index2 == 0 && m_.imported_tables == 0;
+  if (tail && (!own_table0 || signature_area(type) != 0)) return "an indirect tail call that needs stack";
+  std::vector<uint32_t> args = {index};
+  const uint64_t type_index = in_.index;
+  if (!own_table0)
+    args[0] = emit(Op::CallBuiltin, Type::I64, {{i32(in_.index2), index, i32(m_.canonical_type[in_.index])}}, 0,
+                   static_cast<uint8_t>(Builtin::ResolveIndirect));
+  args.insert(args.end(), stack_.end() - static_cast<ptrdiff_t>(type.params.size()), stack_.end());
+  drop(type.params.size());
+  if (tail) {
+    emit(Op::TailCallIndirect, Type::None, args, type_index);
+    current_ = None;
+    return nullptr;
+  }
+  const Type result = type.results.empty() ? Type::None : type_of(type.results[0]);
+  push_results(emit(own_table0 ? Op::CallIndirect : Op::CallRef, result, args, type_index), type);
+  return nullptr;
+}
+
+void Builder::builtin(Builtin id, Type result, std::initializer_list<uint32_t> leading, uint32_t operands) {
+  std::vector<uint32_t> args;
+  for (uint32_t value : leading) args.push_back(i32(value));
+  args.insert(args.end(), stack_.end() - operands, stack_.end());
+  drop(operands);
+  const NodeId node = emit(Op::CallBuiltin, result, args, 0, static_cast<uint8_t>(id));
+  if (result != Type::None) push(node);
+}
+
+const char* Builder::control_instruction() {
+  switch (in_.op) {
+    case Opcode::Unreachable:
+      emit(Op::Trap, Type::None, {}, 0, static_cast<uint8_t>(engine::TrapKind::Unreachable));
+      current_ = None;
+      return nullptr;
+    case Opcode::Block:
+    case Opcode::Loop:
+    case Opcode::If: begin_block(); return nullptr;
+    case Opcode::Else: begin_else(); return nullptr;
+    case Opcode::End: end_block(); return nullptr;
+    case Opcode::Br: branch_to(in_.index); return nullptr;
+    case Opcode::BrIf: br_if(); return nullptr;
+    case Opcode::BrTable: br_table(); return nullptr;
+    case Opcode::Return: emit_return(); return nullptr;
+    case Opcode::Call:
+    case Opcode::ReturnCall: {
+      const engine::FuncType& type = m_.type_of_func(in_.index);
+      if (!supports(type)) return "a v128 in a signature";
+      const bool tail = in_.op == Opcode::ReturnCall;
+      if (tail && signature_area(type) != 0) return "a tail call that needs stack";
+      const Type result = type.results.empty() || tail ? Type::None : type_of(type.results[0]);
+      const NodeId call = emit(tail ? Op::TailCall : Op::Call, result, top(type.params.size()), in_.index);
+      drop(type.params.size());
+      if (tail) current_ = None;
+      else push_results(call, type);
+      return nullptr;
+    }
+    case Opcode::CallIndirect: return call_indirect(false);
+    case Opcode::ReturnCallIndirect: return call_indirect(true);
+    default: return "exception handling";
+  }
+}
+
+const char* Builder::memory_instruction() {
+  switch (in_.op) {
+    case Opcode::MemorySize:
+      if (in_.index != 0) return "a second memory";
+      push(emit(Op::MemorySize, Type::I32));
+      return nullptr;
+    case Opcode::MemoryGrow: builtin(Builtin::MemoryGrow, Type::I32, {in_.index}, 1); return nullptr;
+    case Opcode::MemoryFill: builtin(Builtin::MemoryFill, Type::None, {in_.index}, 3); return nullptr;
+    case Opcode::MemoryCopy: builtin(Builtin::MemoryCopy, Type::None, {in_.index, in_.index2}, 3); return nullptr;
+    case Opcode::MemoryInit: builtin(Builtin::MemoryInit, Type::None, {in_.index, in_.index2}, 3); return nullptr;
+    case Opcode::DataDrop: builtin(Builtin::DataDrop, Type::None, {in_.index}, 0); return nullptr;
+    default: return "unknown";
+  }
+}
+
+const char* Builder::table_instruction() {
+  switch (in_.op) {
+    case Opcode::TableGet: builtin(Builtin::TableGet, Type::I64, {in_.index}, 1); return nullptr;
+    case Opcode::TableSet: builtin(Builtin::TableSet, Type::None, {in_.index}, 2); return nullptr;
+    case Opcode::TableSize: builtin(Builtin::TableSize, Type::I32, {in_.index}, 0); return nullptr;
+    case Opcode::TableGrow: builtin(Builtin::TableGrow, Type::I32, {in_.index}, 2); return nullptr;
+    case Opcode::TableFill: builtin(Builtin::TableFill, Type::None, {in_.index}, 3); return nullptr;
+    case Opcode::TableCopy: builtin(Builtin::TableCopy, Type::None, {in_.index, in_.index2}, 3); return nullptr;
+    case Opcode::TableInit: builtin(Builtin::TableInit, Type::None, {in_.index, in_.index2}, 3); return nullptr;
+    case Opcode::ElemDrop: builtin(Builtin::ElemDrop, Type::None, {in_.index}, 0); return nullptr;
+    case Opcode::RefFunc: builtin(Builtin::RefFunc, Type::I64, {in_.index}, 0); return nullptr;
+    default: return memory_instruction();
+  }
+}
+
+/// An instruction that is neither control nor bulk.
+const char* Builder::instruction() {
+  switch (in_.op) {
+    case Opcode::Nop: return nullptr;
+    case Opcode::Drop: pop(); return nullptr;
+    case Opcode::Select:
+    case Opcode::SelectT: {
+      const NodeId condition = pop(), other = pop(), then = pop();
+      push(emit(Op::Select, f_[then].type, {{condition, then, other}}));
+      return nullptr;
+    }
+    case Opcode::LocalGet: push(locals_[in_.index]); return nullptr;
+    case Opcode::LocalSet: locals_[in_.index] = pop(); return nullptr;
+    case Opcode::LocalTee: locals_[in_.index] = stack_.back(); return nullptr;
+    case Opcode::GlobalGet: {
+      const Type type = type_of(m_.globals[in_.index].type.type);
+      if (type == Type::V128) return "a v128";
+      push(emit(Op::GlobalGet, type, {}, in_.index));
+      return nullptr;
+    }
+    case Opcode::GlobalSet: {
+      const NodeId value = pop();
+      emit(Op::GlobalSet, Type::None, {{value}}, in_.index);
+      return nullptr;
+    }
+    case Opcode::I32Const: push(f_.constant(Type::I32, in_.value)); return nullptr;
+    case Opcode::I64Const: push(f_.constant(Type::I64, in_.value)); return nullptr;
+    case Opcode::F32Const: push(f_.constant(Type::F32, in_.value)); return nullptr;
+    case Opcode::F64Const: push(f_.constant(Type::F64, in_.value)); return nullptr;
+    case Opcode::I32Eqz:
+    case Opcode::I64Eqz:
+    case Opcode::RefIsNull: {
+      const NodeId value = pop();
+      push(emit(Op::Eq, Type::I32, {{value, f_.constant(f_[value].type, 0)}}));
+      return nullptr;
+    }
+    case Opcode::RefNull: push(f_.constant(Type::I64, 0)); return nullptr;
+    default: break;
+  }
+  if (const MemoryOp* op = memory_op(in_.op)) {
+    if (in_.index != 0) return "a second memory";
+    if (op->store) {
+      const NodeId value = pop(), address = pop();
+      emit(Op::Store, Type::None, {{address, value}}, in_.value, static_cast<uint8_t>(op->kind));
+    } else {
+      const NodeId address = pop();
+      push(emit(Op::Load, op->type, {{address}}, in_.value, static_cast<uint8_t>(op->kind)));
+    }
+    return nullptr;
+  }
+  if (const NumericOp* op = numeric_op(in_.op)) {
+    const auto args = static_cast<size_t>(info_of(op->op).args);
+    const NodeId node = emit(op->op, op->type, top(args));
+    drop(args);
+    push(node);
+    return nullptr;
+  }
+  return table_instruction();
+}
+
+const char* Builder::run() {
+  f_.blocks.emplace_back();
+  enter(0);
+  for (uint32_t i = 0; i < wasm_.local_count; ++i) {
+    const Type type = type_of(wasm_.locals[i]);
+    if (type == Type::V128) return "a v128";
+    in_.offset = wasm_.code_begin;
+    locals_.push_back(i < f_.type->params.size() ? emit(Op::Param, type, {}, i) : f_.constant(type, 0));
+  }
+  if (wasm_.has_loop) assigns_.scan(m_, wasm_);
+  Control body{Opcode::Block};
+  body.results = f_.type->results;
+  controls_.push_back(std::move(body));
+  while (!controls_.empty()) {
+    if (current_ == None) {
+      skip_unreachable();
+      continue;
+    }
+    if (!read_instruction(reader_, in_)) return "unreadable code";
+    const char* declined = is_control(in_.op) ? control_instruction() : instruction();
+    if (declined) return declined;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+bool supports(const engine::FuncType& type) {
+  auto scalar = [](ValType t) { return t != ValType::V128; };
+  return std::all_of(type.params.begin(), type.params.end(), scalar) &&
+         std::all_of(type.results.begin(), type.results.end(), scalar) && type.results.size() < 200 &&
+         type.params.size() < 1000;
+}
+
+const char* build(const engine::Module& module, uint32_t defined_func, Function& out) {
+  out.module = &module;
+  out.index = module.imported_funcs + defined_func;
+  out.type = &module.type_of_func(out.index);
+  if (!supports(*out.type)) return "a v128 in the signature";
+  if (const char* declined = Builder(module, module.functions[defined_func], out).run()) return declined;
+  analyse(out);
+  clean(out);
+  return nullptr;
+}
+
+void build_thunk(const engine::Module& module, uint32_t func_index, Builtin builtin, Function& out) {
+  out.module = &module;
+  out.index = func_index;
+  out.type = &module.type_of_func(func_index);
+  out.blocks.emplace_back();
+  out.order.push_back(0);
+  std::vector<uint32_t> params, results;
+  auto place = [&](NodeId id) {
+    out[id].block = 0;
+    out.blocks[0].nodes.push_back(id);
+    return id;
+  };
+  for (uint32_t i = 0; i < out.type->params.size(); ++i)
+    params.push_back(place(out.make(Op::Param, type_of(out.type->params[i]), {}, i)));
+  const uint64_t type_index = module.func_types[func_index];
+  const Type first = out.type->results.empty() ? Type::None : type_of(out.type->results[0]);
+  const NodeId call = place(out.make(Op::CallSlots, first, params, type_index << 32 | func_index, static_cast<uint8_t>(builtin)));
+  for (uint32_t i = 0; i < out.type->results.size(); ++i) {
+    const uint32_t operand[] = {call};
+    results.push_back(i == 0 ? call
+                             : place(out.make(Op::Result, type_of(out.type->results[i]), operand, 0, static_cast<uint8_t>(i))));
+  }
+  place(out.make(Op::Return, Type::None, results));
+  analyse(out);
+}
+
+}  // namespace krait::jit

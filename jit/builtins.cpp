@@ -1,0 +1,296 @@
+// Functions that machine code calls.
+//
+// Invariants.
+//  1. Each begins by noting its caller's pc and stack pointer in the Activation, so that a trap has its backtrace.
+//  2. Where one raises a trap it leaves through leave(), which drops all frames up to the Activation's entry: so
+//     nothing with a destructor is alive in the function that calls leave().
+//  3. Results are 64-bit; an i32 has its upper half zero.
+#include "jit/builtins.hpp"
+
+#include <cstddef>
+#include <cstring>
+
+#include "engine/host.hpp"
+#include "engine/interp.hpp"
+#include "jit/convention.hpp"
+
+namespace krait::jit {
+namespace {
+
+using engine::Activation;
+using engine::Context;
+using engine::FuncEntry;
+using engine::FuncInstance;
+using engine::Memory;
+using engine::Slot;
+using engine::TableInstance;
+using engine::TrapKind;
+
+// What Activation::pc is, kept in Activation::depth: a return address, or a faulting instruction.
+constexpr uint32_t PcReturns = 0, PcFaults = 1;
+
+/// Ends the activation's machine code: its entry thunk returns false.
+[[noreturn, gnu::naked]] void leave(Activation*) {
+  asm volatile(
+      "movq %c0(%%rdi), %%rsp\n"
+      "xorl %%eax, %%eax\n"
+      "popq %%r15\n popq %%r14\n popq %%r13\n popq %%r12\n popq %%rbp\n popq %%rbx\n"
+      "ret\n" ::"i"(offsetof(Activation, unwind) + 8));
+}
+
+[[noreturn, gnu::noinline]] void raise(Context* context, TrapKind kind) {
+  context->store->raise(kind);
+  leave(context->store->activation());
+}
+[[noreturn, gnu::noinline]] void leave(Context* context) { leave(context->store->activation()); }
+
+#define NOTE_FRAME(context)                                                             \
+  do {                                                                                  \
+    Activation* activation_ = (context)->store->activation();                           \
+    activation_->frame = static_cast<std::byte*>(__builtin_frame_address(0)) + 16;      \
+    activation_->pc = __builtin_return_address(0);                                      \
+    activation_->depth = PcReturns;                                                     \
+  } while (0)
+
+bool call_func(Context* context, FuncInstance& func, Slot* slots) {
+  if (func.host) {
+    engine::Caller caller(*context->store, context);
+    return func.host->invoke(*func.host, caller, slots);
+  }
+  if (static_cast<const std::byte*>(__builtin_frame_address(0)) < context->stack_limit)
+    return context->store->raise(TrapKind::StackOverflow);
+  return context->store->call_raw(func, slots);
+}
+
+void call_import(Context* context, uint64_t index, Slot* slots) {
+  NOTE_FRAME(context);
+  if (!call_func(context, *context->imports[index], slots)) leave(context);
+}
+
+void call_interpreter(Context* context, uint64_t index, Slot* slots) {
+  NOTE_FRAME(context);
+  if (static_cast<const std::byte*>(__builtin_frame_address(0)) < context->stack_limit) raise(context, TrapKind::StackOverflow);
+  if (!engine::interpret(*context->store, context->instance->func(static_cast<uint32_t>(index)), slots)) leave(context);
+}
+
+void call_ref(Context* context, FuncInstance* func, Slot* slots) {
+  NOTE_FRAME(context);
+  if (!call_func(context, *func, slots)) leave(context);
+}
+
+uint64_t resolve_indirect(Context* context, uint64_t table, uint64_t index, uint64_t type) {
+  NOTE_FRAME(context);
+  const TableInstance& t = *context->tables[table];
+  if (index >= t.size()) raise(context, TrapKind::UndefinedElement);
+  FuncInstance* func = t.func(index);
+  if (!func) raise(context, TrapKind::UninitializedElement);
+  if (!(*func->type == context->instance->module().types[type])) raise(context, TrapKind::IndirectCallTypeMismatch);
+  return reinterpret_cast<uint64_t>(func);
+}
+
+// -- Memory -------------------------------------------------------------------------------------------------
+
+uint64_t memory_grow(Context* context, uint64_t memory, uint64_t delta) {
+  NOTE_FRAME(context);
+  return static_cast<uint32_t>(context->store->grow(*context->memories[memory], delta));
+}
+
+void memory_copy(Context* context, uint64_t to_memory, uint64_t from_memory, uint64_t to, uint64_t from, uint64_t length) {
+  NOTE_FRAME(context);
+  Memory &t = *context->memories[to_memory], &f = *context->memories[from_memory];
+  if (!t.contains(to, length) || !f.contains(from, length)) raise(context, TrapKind::MemoryOutOfBounds);
+  std::memmove(t.base() + to, f.base() + from, length);
+}
+
+void memory_fill(Context* context, uint64_t memory, uint64_t to, uint64_t value, uint64_t length) {
+  NOTE_FRAME(context);
+  Memory& m = *context->memories[memory];
+  if (!m.contains(to, length)) raise(context, TrapKind::MemoryOutOfBounds);
+  std::memset(m.base() + to, static_cast<int>(value & 0xff), length);
+}
+
+void memory_init(Context* context, uint64_t segment, uint64_t memory, uint64_t to, uint64_t from, uint64_t length) {
+  NOTE_FRAME(context);
+  Memory& m = *context->memories[memory];
+  const std::span<const std::byte> data = context->instance->data(static_cast<uint32_t>(segment));
+  if (from > data.size() || length > data.size() - from || !m.contains(to, length))
+    raise(context, TrapKind::MemoryOutOfBounds);
+  if (length) std::memcpy(m.base() + to, data.data() + from, length);
+}
+
+void data_drop(Context* context, uint64_t segment) { context->instance->drop_data(static_cast<uint32_t>(segment)); }
+
+// -- Tables -------------------------------------------------------------------------------------------------
+
+uint64_t table_get(Context* context, uint64_t table, uint64_t index) {
+  NOTE_FRAME(context);
+  const TableInstance& t = *context->tables[table];
+  if (index >= t.size()) raise(context, TrapKind::TableOutOfBounds);
+  return t.get(index);
+}
+
+void table_set(Context* context, uint64_t table, uint64_t index, uint64_t value) {
+  NOTE_FRAME(context);
+  TableInstance& t = *context->tables[table];
+  if (index >= t.size()) raise(context, TrapKind::TableOutOfBounds);
+  t.set(index, value);
+}
+
+uint64_t table_size(Context* context, uint64_t table) { return static_cast<uint32_t>(context->tables[table]->size()); }
+
+uint64_t table_grow(Context* context, uint64_t table, uint64_t value, uint64_t delta) {
+  NOTE_FRAME(context);
+  return static_cast<uint32_t>(context->tables[table]->grow(delta, value));
+}
+
+void table_fill(Context* context, uint64_t table, uint64_t at, uint64_t value, uint64_t length) {
+  NOTE_FRAME(context);
+  TableInstance& t = *context->tables[table];
+  if (!t.contains(at, length)) raise(context, TrapKind::TableOutOfBounds);
+  for (uint64_t i = 0; i < length; ++i) t.set(at + i, value);
+}
+
+void table_copy(Context* context, uint64_t to_table, uint64_t from_table, uint64_t to, uint64_t from, uint64_t length) {
+  NOTE_FRAME(context);
+  TableInstance &t = *context->tables[to_table], &f = *context->tables[from_table];
+  if (!t.contains(to, length) || !f.contains(from, length)) raise(context, TrapKind::TableOutOfBounds);
+  if (to <= from)
+    for (uint64_t i = 0; i < length; ++i) t.set(to + i, f.get(from + i));
+  else
+    for (uint64_t i = length; i-- > 0;) t.set(to + i, f.get(from + i));
+}
+
+void table_init(Context* context, uint64_t segment, uint64_t table, uint64_t to, uint64_t from, uint64_t length) {
+  NOTE_FRAME(context);
+  TableInstance& t = *context->tables[table];
+  const auto s = static_cast<uint32_t>(segment);
+  const uint64_t count = context->instance->element_count(s);
+  if (from > count || length > count - from || !t.contains(to, length)) raise(context, TrapKind::TableOutOfBounds);
+  for (uint64_t i = 0; i < length; ++i) t.set(to + i, context->instance->element(s, from + i));
+}
+
+void elem_drop(Context* context, uint64_t segment) { context->instance->drop_elements(static_cast<uint32_t>(segment)); }
+
+uint64_t ref_func(Context* context, uint64_t index) {
+  return reinterpret_cast<uint64_t>(&context->instance->func(static_cast<uint32_t>(index)));
+}
+
+// -- Stubs ----------------------------------------------------------------------------------------------------
+
+/// As entry_stub_code() lays it out on the stack.
+struct SavedRegisters {
+  uint64_t ints[IntArgs.size()];       // in the order of IntArgs; results: the first two
+  uint64_t floats[FloatArgs.size()];   // results: the first two
+  uint64_t kept[2];
+};
+constexpr size_t StubFrame = sizeof(SavedRegisters) + 8;  // keeps rsp aligned
+static_assert(StubFrame % 16 == 8);
+
+[[gnu::noinline]] bool marshal_call(Context* context, FuncInstance& func, SavedRegisters* saved, uint64_t* stack) {
+  const engine::FuncType& type = *func.type;
+  const Signature s = signature_of(type);
+  std::vector<Slot> slots(std::max<size_t>({type.param_slots, type.result_slots, 1}));
+  size_t ints = 0, floats = 0;
+  for (size_t i = 0; i < s.params.size(); ++i) {
+    const Place& p = s.params[i];
+    slots[i] = p.reg == NoPReg ? stack[p.offset / 8] : is_float(p.type) ? saved->floats[floats++] : saved->ints[ints++];
+  }
+  if (!call_func(context, func, slots.data())) return false;
+  ints = floats = 0;
+  for (size_t i = 0; i < s.results.size(); ++i) {
+    const Place& p = s.results[i];
+    const Slot value = p.type == Type::I32 ? static_cast<uint32_t>(slots[i]) : slots[i];
+    (p.reg == NoPReg ? stack[p.offset / 8] : is_float(p.type) ? saved->floats[floats++] : saved->ints[ints++]) = value;
+  }
+  return true;
+}
+
+/// A call through an entry of the home's table 0.
+extern "C" void krait_jit_call_entry(Context* context, const FuncEntry* entry, SavedRegisters* saved) {
+  auto* above = reinterpret_cast<std::byte*>(saved) + StubFrame;
+  Activation* activation = context->store->activation();
+  activation->pc = *reinterpret_cast<void**>(above);
+  activation->frame = above + 8;
+  activation->depth = PcReturns;
+  FuncInstance* func = context->tables[0]->resolve(entry->func);
+  if (!marshal_call(context, *func, saved, reinterpret_cast<uint64_t*>(above + 8))) leave(context);
+}
+
+[[gnu::naked]] void entry_stub_code() {
+  asm volatile(
+      "subq %0, %%rsp\n"
+      "movq %%rdi, 0(%%rsp)\n movq %%rsi, 8(%%rsp)\n movq %%rdx, 16(%%rsp)\n"
+      "movq %%rcx, 24(%%rsp)\n movq %%r8, 32(%%rsp)\n movq %%rax, 40(%%rsp)\n"
+      "movsd %%xmm0, 48(%%rsp)\n movsd %%xmm1, 56(%%rsp)\n movsd %%xmm2, 64(%%rsp)\n movsd %%xmm3, 72(%%rsp)\n"
+      "movsd %%xmm4, 80(%%rsp)\n movsd %%xmm5, 88(%%rsp)\n movsd %%xmm6, 96(%%rsp)\n movsd %%xmm7, 104(%%rsp)\n"
+      "movq %%r9, 112(%%rsp)\n movq %%r10, 120(%%rsp)\n"
+      "movq %%r15, %%rdi\n movq %%r11, %%rsi\n movq %%rsp, %%rdx\n"
+      "call krait_jit_call_entry\n"
+      "movq 0(%%rsp), %%rax\n movq 8(%%rsp), %%rdx\n movsd 48(%%rsp), %%xmm0\n movsd 56(%%rsp), %%xmm1\n"
+      "movq 112(%%rsp), %%r9\n movq 120(%%rsp), %%r10\n"
+      "addq %0, %%rsp\n"
+      "ret\n" ::"i"(StubFrame));
+}
+
+extern "C" void krait_jit_poll(Context* context, const void* pc, void* frame) {
+  Activation* activation = context->store->activation();
+  activation->pc = pc;
+  activation->frame = frame;
+  activation->depth = PcReturns;
+  if (!context->store->poll(*context)) leave(context);
+}
+
+/// Called where the interrupt word is not zero: keeps every register, whatever the alignment of the stack.
+[[gnu::naked]] void poll_stub_code() {
+  asm volatile(
+      "pushq %rbp\n movq %rsp, %rbp\n"
+      "pushq %rax\n pushq %rcx\n pushq %rdx\n pushq %rsi\n pushq %rdi\n pushq %r8\n pushq %r9\n pushq %r10\n"
+      "subq $256, %rsp\n andq $-16, %rsp\n"
+      "movaps %xmm0, 0(%rsp)\n movaps %xmm1, 16(%rsp)\n movaps %xmm2, 32(%rsp)\n movaps %xmm3, 48(%rsp)\n"
+      "movaps %xmm4, 64(%rsp)\n movaps %xmm5, 80(%rsp)\n movaps %xmm6, 96(%rsp)\n movaps %xmm7, 112(%rsp)\n"
+      "movaps %xmm8, 128(%rsp)\n movaps %xmm9, 144(%rsp)\n movaps %xmm10, 160(%rsp)\n movaps %xmm11, 176(%rsp)\n"
+      "movaps %xmm12, 192(%rsp)\n movaps %xmm13, 208(%rsp)\n movaps %xmm14, 224(%rsp)\n movaps %xmm15, 240(%rsp)\n"
+      "movq %r15, %rdi\n movq 8(%rbp), %rsi\n leaq 16(%rbp), %rdx\n"
+      "call krait_jit_poll\n"
+      "movaps 0(%rsp), %xmm0\n movaps 16(%rsp), %xmm1\n movaps 32(%rsp), %xmm2\n movaps 48(%rsp), %xmm3\n"
+      "movaps 64(%rsp), %xmm4\n movaps 80(%rsp), %xmm5\n movaps 96(%rsp), %xmm6\n movaps 112(%rsp), %xmm7\n"
+      "movaps 128(%rsp), %xmm8\n movaps 144(%rsp), %xmm9\n movaps 160(%rsp), %xmm10\n movaps 176(%rsp), %xmm11\n"
+      "movaps 192(%rsp), %xmm12\n movaps 208(%rsp), %xmm13\n movaps 224(%rsp), %xmm14\n movaps 240(%rsp), %xmm15\n"
+      "leaq -64(%rbp), %rsp\n"
+      "popq %r10\n popq %r9\n popq %r8\n popq %rdi\n popq %rsi\n popq %rdx\n popq %rcx\n popq %rax\n"
+      "popq %rbp\n ret\n");
+}
+
+extern "C" [[noreturn]] void krait_jit_trap(Context* context, const void* pc, void* frame, uint32_t kind) {
+  Activation* activation = context->store->activation();
+  activation->pc = pc;
+  activation->frame = frame;
+  activation->depth = PcFaults;
+  raise(context, static_cast<TrapKind>(kind));
+}
+
+[[gnu::naked]] void landing_code() {
+  asm volatile("andq $-16, %rsp\n call krait_jit_trap\n ud2\n");
+}
+
+template <typename F>
+const void* address_of(F* f) { return reinterpret_cast<const void*>(f); }
+
+}  // namespace
+
+const void* const* builtin_table() {
+  // ORDER: Builtin.
+  static const void* const Table[] = {
+      address_of(call_import), address_of(call_interpreter), address_of(call_ref),   address_of(resolve_indirect),
+      address_of(poll_stub_code), address_of(memory_grow),   address_of(memory_copy), address_of(memory_fill),
+      address_of(memory_init), address_of(data_drop),        address_of(table_get),  address_of(table_set),
+      address_of(table_size),  address_of(table_grow),       address_of(table_fill), address_of(table_copy),
+      address_of(table_init),  address_of(elem_drop),        address_of(ref_func)};
+  static_assert(std::size(Table) == static_cast<size_t>(Builtin::Count));
+  return Table;
+}
+
+const void* entry_stub() { return address_of(entry_stub_code); }
+const void* trap_landing() { return address_of(landing_code); }
+
+}  // namespace krait::jit

@@ -1,0 +1,36 @@
+// What compiling one function gives.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/trap.hpp"
+
+namespace krait::jit {
+
+/// A place in code that belongs to a place in wasm: the return address of a call, or an instruction that may fault.
+struct Site {
+  uint32_t offset;                   ///< of the code
+  uint32_t wasm_and_kind;            ///< wasm byte offset, kind in the upper 5 bits
+  static constexpr uint32_t Call = 31;
+  static constexpr uint32_t WasmBits = 27, WasmMask = (1u << WasmBits) - 1;
+  [[nodiscard]] uint32_t wasm_pc() const { return wasm_and_kind & WasmMask; }
+  [[nodiscard]] uint32_t kind() const { return wasm_and_kind >> WasmBits; }
+};
+
+struct CallSite {
+  uint32_t offset;  ///< of the 32-bit displacement
+  uint32_t func;    ///< function index
+};
+
+struct CompiledFunction {
+  std::vector<uint8_t> bytes;
+  std::vector<CallSite> calls;
+  std::vector<Site> sites;       ///< ascending
+  uint32_t frame_bytes = 0;
+  bool tail_calls = false;       ///< makes some
+  std::string declined;          ///< why the interpreter runs it, or ""
+};
+
+}  // namespace krait::jit

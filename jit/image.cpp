@@ -1,0 +1,185 @@
+// Images. Code is copied into pages that are read-write then and read-execute ever after; no page is both at once.
+#include "jit/image.hpp"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "engine/store.hpp"
+#include "jit/build.hpp"
+#include "jit/builtins.hpp"
+#include "jit/x64_stubs.hpp"
+
+namespace krait::jit {
+
+using engine::Activation;
+using engine::NoIndex;
+using engine::TraceFrame;
+using engine::Trap;
+
+namespace {
+
+constexpr size_t CodeAlignment = 16;
+constexpr size_t HugePage = size_t{2} << 20;
+
+void append(Blob& blob, const std::vector<uint8_t>& bytes, uint32_t& begin) {
+  blob.code.resize((blob.code.size() + CodeAlignment - 1) & ~(CodeAlignment - 1), 0xcc);
+  begin = static_cast<uint32_t>(blob.code.size());
+  blob.code.insert(blob.code.end(), bytes.begin(), bytes.end());
+}
+
+bool lookup(const engine::CodeRange& range, uint32_t offset, uint32_t& info) {
+  const Blob& blob = static_cast<const Image*>(range.owner)->blob();
+  auto less = [](const Site& s, uint32_t o) { return s.offset < o; };
+  for (auto it = std::lower_bound(blob.sites.begin(), blob.sites.end(), offset, less);
+       it != blob.sites.end() && it->offset == offset; ++it)
+    if (it->kind() != Site::Call) {
+      info = it->kind();
+      return true;
+    }
+  return false;
+}
+
+}  // namespace
+
+Blob link(const engine::Module& module, std::vector<CompiledFunction>& functions) {
+  Blob blob;
+  blob.functions.resize(functions.size());
+  size_t bytes = 0, sites = 0;
+  for (const CompiledFunction& f : functions) bytes += f.bytes.size() + CodeAlignment, sites += f.sites.size();
+  blob.code.reserve(bytes);
+  blob.sites.reserve(sites);
+  for (size_t i = 0; i < functions.size(); ++i) {
+    CompiledFunction& f = functions[i];
+    FunctionRecord& record = blob.functions[i];
+    record.compiled = f.declined.empty() && i >= module.imported_funcs && !f.bytes.empty();
+    record.frame_bytes = f.frame_bytes;
+    append(blob, f.bytes, record.begin);
+    record.end = record.begin + static_cast<uint32_t>(f.bytes.size());
+    for (Site s : f.sites) blob.sites.push_back({s.offset + record.begin, s.wasm_and_kind});
+    std::vector<uint8_t>().swap(f.bytes);
+  }
+  for (size_t i = 0; i < functions.size(); ++i)
+    for (const CallSite& c : functions[i].calls) {
+      const uint32_t at = blob.functions[i].begin + c.offset;
+      const uint32_t delta = blob.functions[c.func].begin - (at + 4);
+      std::memcpy(blob.code.data() + at, &delta, 4);
+    }
+  blob.enter_of_type.assign(module.types.size(), NoIndex);
+  for (size_t t = 0; t < module.types.size(); ++t) {
+    const uint32_t canonical = module.canonical_type[t];
+    if (canonical != t) blob.enter_of_type[t] = blob.enter_of_type[canonical];
+    else if (supports(module.types[t])) append(blob, emit_enter(module.types[t]), blob.enter_of_type[t]);
+  }
+  return blob;
+}
+
+Image::Image(std::shared_ptr<const engine::Module> module, Blob blob) : module_(std::move(module)), blob_(std::move(blob)) {}
+
+std::shared_ptr<Image> Image::map(std::shared_ptr<const engine::Module> module, Blob blob) {
+  std::shared_ptr<Image> image(new Image(std::move(module), std::move(blob)));
+  const engine::Module& m = *image->module_;
+  const bool mapped = image->map_code();
+  for (uint32_t i = 0; i < m.functions.size(); ++i) {
+    const FunctionRecord& r = image->blob_.functions[m.imported_funcs + i];
+    image->code_.push_back(mapped && r.compiled ? image->base_ + r.begin : entry_stub());
+  }
+  return image;
+}
+
+bool Image::map_code() {
+  if (blob_.code.empty()) return false;
+  // Large images start at a huge page's border and ask for such pages: CPython's code is 7 MB, all of it warm.
+  const size_t align = blob_.code.size() >= HugePage ? HugePage : 4096;
+  const size_t bytes = (blob_.code.size() + align - 1) & ~(align - 1);
+  void* area = mmap(nullptr, bytes + align, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (area == MAP_FAILED) return false;
+  auto* start = static_cast<std::byte*>(area);
+  base_ = reinterpret_cast<std::byte*>((reinterpret_cast<uintptr_t>(start) + align - 1) & ~(align - 1));
+  mapped_ = bytes;
+  if (base_ > start) munmap(start, static_cast<size_t>(base_ - start));
+  if (std::byte* end = start + bytes + align; end > base_ + bytes) munmap(base_ + bytes, static_cast<size_t>(end - (base_ + bytes)));
+  if (align == HugePage) madvise(base_, bytes, MADV_HUGEPAGE);
+  bool done = mprotect(base_, bytes, PROT_READ | PROT_WRITE) == 0;
+  if (done) {
+    std::memcpy(base_, blob_.code.data(), blob_.code.size());
+    done = mprotect(base_, bytes, PROT_READ | PROT_EXEC) == 0;
+  }
+  if (!done) {
+    munmap(base_, bytes);
+    base_ = nullptr;
+    return false;
+  }
+  range_ = {base_, mapped_, this, lookup, trap_landing()};
+  engine::register_code(range_);
+  return true;
+}
+
+Image::~Image() {
+  if (!base_) return;
+  engine::unregister_code(range_);
+  munmap(base_, mapped_);
+}
+
+const void* Image::entry(uint32_t defined_func) const {
+  const FunctionRecord& r = blob_.functions[module_->imported_funcs + defined_func];
+  return base_ && r.compiled ? base_ + r.begin : nullptr;
+}
+
+bool Image::enter(engine::Store& store, engine::FuncInstance& func, engine::Slot* slots) const {
+  engine::prepare_thread_for_faults();
+  Activation activation;
+  activation.previous = store.activation();
+  activation.kind = Activation::Kind::Machine;
+  activation.stack_top = activation.previous ? activation.previous->stack_top : store.value_stack().begin();
+  activation.unwind[0] = const_cast<engine::CodeImage*>(static_cast<const engine::CodeImage*>(this));
+  store.set_activation(&activation);
+  using Thunk = bool (*)(Activation*, const void*, engine::Context*, engine::Slot*);
+  const auto thunk = reinterpret_cast<Thunk>(base_ + blob_.enter_of_type[module_->func_types[func.index]]);
+  const bool done = thunk(&activation, code_[func.index - module_->imported_funcs], func.context, slots);
+  store.set_activation(activation.previous);
+  return done;
+}
+
+const FunctionRecord* Image::function_at(uint32_t offset) const {
+  auto it = std::upper_bound(blob_.functions.begin(), blob_.functions.end(), offset,
+                             [](uint32_t o, const FunctionRecord& r) { return o < r.begin; });
+  if (it == blob_.functions.begin()) return nullptr;
+  --it;
+  return offset < it->end ? &*it : nullptr;
+}
+
+const Site* Image::site_at(uint32_t offset, bool call) const {
+  auto it = std::lower_bound(blob_.sites.begin(), blob_.sites.end(), offset,
+                             [](const Site& s, uint32_t o) { return s.offset < o; });
+  for (; it != blob_.sites.end() && it->offset == offset; ++it)
+    if ((it->kind() == Site::Call) == call) return &*it;
+  return nullptr;
+}
+
+void Image::trace(const Activation& activation, Trap& trap) const {
+  const auto* pc = static_cast<const std::byte*>(activation.pc);
+  const auto* frame = static_cast<const std::byte*>(activation.frame);
+  bool call = activation.depth == 0;
+  while (pc >= base_ && pc < base_ + blob_.code.size()) {
+    const auto offset = static_cast<uint32_t>(pc - base_);
+    // A return address may stand one past its function's end.
+    const FunctionRecord* r = function_at(call ? offset - 1 : offset);
+    if (!r) return;
+    const auto index = static_cast<uint32_t>(r - blob_.functions.data());
+    if (index >= module_->imported_funcs && r->compiled) {
+      if (trap.trace.size() < Trap::MaxTraceFrames) {
+        const Site* site = site_at(offset, call);
+        trap.trace.push_back({module_->name(), module_->func_name(index), index, site ? site->wasm_pc() : 0});
+      } else {
+        ++trap.frames_dropped;
+      }
+    }
+    std::memcpy(&pc, frame + r->frame_bytes, sizeof pc);
+    frame += r->frame_bytes + 8;
+    call = true;
+  }
+}
+
+}  // namespace krait::jit

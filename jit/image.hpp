@@ -1,0 +1,61 @@
+// Machine code of a module: laid out, mapped, registered for faults, entered and walked.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "engine/compiler.hpp"
+#include "engine/signals.hpp"
+#include "jit/code.hpp"
+
+namespace krait::jit {
+
+/// One record a function, imports first.
+struct FunctionRecord {
+  uint32_t begin = 0, end = 0;   ///< in the code; empty where there is none
+  uint32_t frame_bytes = 0;
+  bool compiled = false;         ///< false: a thunk
+};
+
+/// A module's code before it is mapped. Free of addresses.
+struct Blob {
+  std::vector<FunctionRecord> functions;
+  std::vector<Site> sites;                ///< ascending
+  std::vector<uint32_t> enter_of_type;    ///< by type index: offset of the entry thunk, NoIndex where unsupported
+  std::vector<uint8_t> code;
+};
+
+/// Lays functions out in index order and links their calls. `functions` counts imports first.
+Blob link(const engine::Module& module, std::vector<CompiledFunction>& functions);
+
+class Image final : public engine::CodeImage {
+ public:
+  static std::shared_ptr<Image> map(std::shared_ptr<const engine::Module> module, Blob blob);
+  ~Image() override;
+  Image(const Image&) = delete;
+  Image& operator=(const Image&) = delete;
+
+  [[nodiscard]] const void* entry(uint32_t defined_func) const override;
+  [[nodiscard]] const void* const* code() const override { return code_.data(); }
+  bool enter(engine::Store& store, engine::FuncInstance& func, engine::Slot* slots) const override;
+  void trace(const engine::Activation& activation, engine::Trap& trap) const override;
+
+  [[nodiscard]] const Blob& blob() const { return blob_; }
+  [[nodiscard]] const std::byte* base() const { return base_; }
+
+ private:
+  Image(std::shared_ptr<const engine::Module> module, Blob blob);
+  bool map_code();
+  /// The function whose code holds the offset, or null.
+  [[nodiscard]] const FunctionRecord* function_at(uint32_t offset) const;
+  [[nodiscard]] const Site* site_at(uint32_t offset, bool call) const;
+
+  std::shared_ptr<const engine::Module> module_;
+  Blob blob_;
+  std::byte* base_ = nullptr;
+  size_t mapped_ = 0;
+  engine::CodeRange range_;
+  std::vector<const void*> code_;  // by defined function
+};
+
+}  // namespace krait::jit

@@ -1,0 +1,149 @@
+// The compiler: all functions of a module on some threads, then one image.
+#include "jit/jit.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <mutex>
+#include <thread>
+#include <unordered_map>
+
+#include "jit/build.hpp"
+#include "jit/builtins.hpp"
+#include "jit/image.hpp"
+#include "jit/perfmap.hpp"
+#include "jit/pipeline.hpp"
+
+namespace krait::jit {
+namespace {
+
+using engine::Module;
+
+CompiledFunction interpreted(const Module& module, uint32_t index, const CpuFeatures& cpu, std::string why);
+
+/// Compiles one function index: its own code, or the thunk that stands for it.
+CompiledFunction compile_index(const Module& module, uint32_t index, const Options& options, const CpuFeatures& cpu) {
+  const uint32_t imported = module.imported_funcs;
+  if (!supports(module.type_of_func(index))) {
+    CompiledFunction none;
+    none.declined = "a v128 in the signature";
+    return none;
+  }
+  if (index < imported) return compile_thunk(module, index, Builtin::CallImport, cpu);
+  CompiledFunction f = compile_function(module, index - imported, options, cpu, nullptr);
+  if (f.declined.empty()) return f;
+  return interpreted(module, index, cpu, std::move(f.declined));
+}
+
+CompiledFunction interpreted(const Module& module, uint32_t index, const CpuFeatures& cpu, std::string why) {
+  CompiledFunction thunk = compile_thunk(module, index, Builtin::CallInterpreter, cpu);
+  thunk.declined = std::move(why);
+  return thunk;
+}
+
+/// A tail call from machine code to an interpreted function and back would use up the native stack. So beside interpreted
+/// functions, those that make tail calls are interpreted too.
+void keep_tail_calls_flat(const Module& module, const CpuFeatures& cpu, std::vector<CompiledFunction>& functions) {
+  bool any = false;
+  for (uint32_t i = module.imported_funcs; i < functions.size(); ++i) any |= !functions[i].declined.empty();
+  if (!any) return;
+  for (uint32_t i = module.imported_funcs; i < functions.size(); ++i)
+    if (functions[i].tail_calls) functions[i] = interpreted(module, i, cpu, "a tail call beside interpreted functions");
+}
+
+/// Functions are handed out one by one; the result does not depend on who took which.
+std::vector<CompiledFunction> compile_all(const Module& module, const Options& options, const CpuFeatures& cpu) {
+  const auto count = static_cast<uint32_t>(module.func_types.size());
+  std::vector<CompiledFunction> out(count);
+  std::atomic<uint32_t> next{0};
+  auto work = [&] {
+    for (uint32_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < count;) out[i] = compile_index(module, i, options, cpu);
+  };
+  uint32_t threads = options.threads ? options.threads : std::max(1u, std::thread::hardware_concurrency());
+  if (count < 64) threads = 1;
+  std::vector<std::jthread> helpers;
+  for (uint32_t t = 1; t < threads; ++t) helpers.emplace_back(work);
+  work();
+  helpers.clear();  // joins
+  keep_tail_calls_flat(module, cpu, out);
+  return out;
+}
+
+class JitCompiler final : public engine::Compiler {
+ public:
+  explicit JitCompiler(Options options) : options_(std::move(options)), cpu_(detect_cpu()) {}
+
+  std::shared_ptr<engine::CodeImage> image_for(std::shared_ptr<const Module> module) override {
+    std::lock_guard lock(mutex_);
+    std::weak_ptr<Image>& known = images_[module.get()];
+    if (std::shared_ptr<Image> image = known.lock()) return image;
+    std::vector<CompiledFunction> functions = compile_all(*module, options_, cpu_);
+    std::shared_ptr<Image> image = Image::map(module, link(*module, functions));
+    if (options_.perf_map) write_perf_map(*module, *image);
+    known = image;
+    return image;
+  }
+  [[nodiscard]] const void* interpreter_entry() const override { return entry_stub(); }
+  [[nodiscard]] const void* host_entry() const override { return entry_stub(); }
+  [[nodiscard]] const void* foreign_entry() const override { return entry_stub(); }
+  [[nodiscard]] const void* const* builtins() const override { return builtin_table(); }
+
+ private:
+  const Options options_;
+  const CpuFeatures cpu_;
+  std::mutex mutex_;
+  std::unordered_map<const Module*, std::weak_ptr<Image>> images_;  // an image keeps its module, so keys are not reused
+};
+
+}  // namespace
+
+bool supported() {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("x86-64-v2");
+#else
+  return false;
+#endif
+}
+
+CpuFeatures detect_cpu() {
+  CpuFeatures cpu;
+#if defined(__x86_64__)
+  cpu.bmi1 = __builtin_cpu_supports("bmi");
+  cpu.bmi2 = __builtin_cpu_supports("bmi2");
+  cpu.lzcnt = __builtin_cpu_supports("lzcnt");
+  cpu.avx2 = __builtin_cpu_supports("avx2");
+#endif
+  return cpu;
+}
+
+std::unique_ptr<engine::Compiler> make_compiler(Options options) {
+  if (!supported()) return nullptr;
+  return std::make_unique<JitCompiler>(std::move(options));
+}
+
+CodegenReport report(std::shared_ptr<const Module> module, const Options& options) {
+  const auto start = std::chrono::steady_clock::now();
+  std::vector<CompiledFunction> functions = compile_all(*module, options, detect_cpu());
+  CodegenReport out;
+  for (uint32_t i = 0; i < functions.size(); ++i) {
+    if (!functions[i].declined.empty()) out.declined.push_back({i, functions[i].declined});
+    else if (i >= module->imported_funcs) ++out.functions;
+  }
+  out.code_bytes = link(*module, functions).code.size();
+  out.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return out;
+}
+
+std::vector<std::string> pass_names() {
+  std::vector<std::string> names;
+  for (const Pass& p : passes()) names.emplace_back(p.name);
+  return names;
+}
+
+std::string disassemble(const Module& module, uint32_t defined_func, const Options& options) {
+  std::string text = module.func_name(module.imported_funcs + defined_func) + ":\n";
+  const CompiledFunction f = compile_function(module, defined_func, options, detect_cpu(), &text);
+  if (!f.declined.empty()) text += "left to the interpreter: " + f.declined + "\n";
+  return text;
+}
+
+}  // namespace krait::jit

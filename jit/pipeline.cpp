@@ -1,0 +1,83 @@
+// The order of things for one function.
+#include "jit/pipeline.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+
+#include "jit/build.hpp"
+#include "jit/opt.hpp"
+#include "jit/x64_emit.hpp"
+
+namespace krait::jit {
+
+std::span<const Pass> passes() {
+  static constexpr std::array<Pass, 2> Passes = {{
+      {"fold", fold},
+      {"forward", forward},
+  }};
+  return Passes;
+}
+
+namespace {
+
+void check(const Function& f, const char* stage) {
+  const std::string wrong = verify(f);
+  if (wrong.empty()) return;
+  std::fprintf(stderr, "function %u, after %s: %s\n%s", f.index, stage, wrong.c_str(), print(f).c_str());
+  std::abort();
+}
+
+bool generate(Function& f, const Options& options, const CpuFeatures& cpu, CompiledFunction& out, std::string* listing) {
+  MFunction machine;
+  select(f, cpu, machine);
+  Allocation allocation;
+  if (!allocate(machine, {options.registers, options.seed}, allocation)) {
+    out.declined = "an instruction that needs more registers than there are";
+    return false;
+  }
+  std::string assembly;
+  if (!emit(machine, allocation, cpu, out, listing ? &assembly : nullptr)) {
+    out.declined = "a frame that is too large";
+    return false;
+  }
+  if (listing) *listing += "x86-64:\n" + assembly;
+  return true;
+}
+
+}  // namespace
+
+CompiledFunction compile_function(const engine::Module& module, uint32_t defined_func, const Options& options,
+                                  const CpuFeatures& cpu, std::string* listing) {
+  CompiledFunction out;
+  if (options.decline && options.decline(defined_func)) {
+    out.declined = "left out by an option";
+    return out;
+  }
+  Function f;
+  if (const char* why = build(module, defined_func, f)) {
+    out.declined = why;
+    return out;
+  }
+  if (listing) *listing += "built:\n" + print(f);
+  if (options.verify) check(f, "build");
+  for (const Pass& pass : passes()) {
+    if (std::find(options.disable.begin(), options.disable.end(), pass.name) != options.disable.end()) continue;
+    pass.run(f);
+    if (listing) *listing += std::string("after ") + pass.name + ":\n" + print(f);
+    if (options.verify) check(f, pass.name);
+  }
+  generate(f, options, cpu, out, listing);
+  return out;
+}
+
+CompiledFunction compile_thunk(const engine::Module& module, uint32_t func, Builtin builtin, const CpuFeatures& cpu) {
+  CompiledFunction out;
+  Function f;
+  build_thunk(module, func, builtin, f);
+  generate(f, {}, cpu, out, nullptr);
+  return out;
+}
+
+}  // namespace krait::jit

@@ -1,0 +1,13 @@
+// Machine instructions to bytes.
+#pragma once
+
+#include "jit/code.hpp"
+#include "jit/convention.hpp"
+#include "jit/regalloc.hpp"
+
+namespace krait::jit {
+
+/// Writes one function. `listing`, if not null, takes its assembly text. False where the frame would be too large.
+bool emit(MFunction& f, const Allocation& allocation, const CpuFeatures& cpu, CompiledFunction& out, std::string* listing);
+
+}  // namespace krait::jit

@@ -1,0 +1,522 @@
+// CPython's host: the runtime's parts, the sandbox's file tree, and the reactor's exports (guest/krait_host.h has their ABI).
+//
+// The tree: / in memory and private; /lib/python313.zip the shared, read-only library; /tmp in memory; the caller's folders where it
+// wants them. /lib and /tmp stay the sandbox's own even under a folder mounted on /.
+#include "pyhost/python.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+namespace krait::pyhost {
+
+namespace fs = std::filesystem;
+using engine::Caller;
+using engine::FuncInstance;
+using engine::Outcome;
+using engine::Trap;
+
+namespace {
+
+constexpr const char* ImagePath = "lib/python313.zip";
+constexpr int32_t ReactorAbi = 1;
+
+uint64_t monotonic_now() {
+  timespec t{};
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return static_cast<uint64_t>(t.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(t.tv_nsec);
+}
+
+/// A file mapped read-only; the page cache is its one copy.
+class MappedFile {
+ public:
+  static Result<std::shared_ptr<const MappedFile>> open(const std::string& path) {
+    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    struct stat s{};
+    if (fd < 0 || fstat(fd, &s) < 0) {
+      const std::string why = std::strerror(errno);
+      if (fd >= 0) ::close(fd);
+      return Error{"cannot read " + path + ": " + why};
+    }
+    auto file = std::shared_ptr<MappedFile>(new MappedFile);
+    file->size_ = static_cast<size_t>(s.st_size);
+    if (file->size_ != 0) file->bytes_ = mmap(nullptr, file->size_, PROT_READ, MAP_PRIVATE, fd, 0);
+    const std::string why = std::strerror(errno);
+    ::close(fd);
+    if (file->bytes_ == MAP_FAILED) return Error{"cannot map " + path + ": " + why};
+    return std::shared_ptr<const MappedFile>(std::move(file));
+  }
+  ~MappedFile() {
+    if (bytes_ && bytes_ != MAP_FAILED) munmap(bytes_, size_);
+  }
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+  [[nodiscard]] std::span<const std::byte> bytes() const { return {static_cast<const std::byte*>(bytes_), size_}; }
+
+ private:
+  MappedFile() = default;
+  void* bytes_ = nullptr;
+  size_t size_ = 0;
+};
+
+/// What the functions of the module "krait" act on.
+struct PythonSandbox : Sandbox {
+  std::span<const std::byte> input;
+  std::vector<std::byte> output;
+  uint64_t output_limit = 0;
+  std::string user, function, entry;
+};
+
+PythonSandbox& sandbox_of(const Caller& caller) {
+  return *static_cast<PythonSandbox*>(static_cast<Sandbox*>(caller.store().host_data));
+}
+
+Outcome<int32_t> out_of_bounds(const char* name) {
+  return Trap::make(engine::TrapKind::Host, std::string("krait.") + name + ": the buffer is not inside the memory");
+}
+
+Outcome<int32_t> input_read(Caller& caller, uint32_t ptr, uint32_t length, uint32_t offset) {
+  const auto input = sandbox_of(caller).input;
+  const uint64_t n = offset < input.size() ? std::min<uint64_t>(length, input.size() - offset) : 0;
+  const auto to = caller.bytes(ptr, n);
+  if (!to) return out_of_bounds("input_read");
+  if (n != 0) std::memcpy(to->data(), input.data() + offset, n);
+  return static_cast<int32_t>(n);
+}
+
+Outcome<int32_t> output_write(Caller& caller, uint32_t ptr, uint32_t length) {
+  PythonSandbox& sandbox = sandbox_of(caller);
+  if (length > sandbox.output_limit) return static_cast<int32_t>(Errno::FBig);
+  const auto from = caller.bytes(ptr, length);
+  if (!from) return out_of_bounds("output_write");
+  sandbox.output.assign(from->begin(), from->end());
+  return 0;
+}
+
+Outcome<int32_t> call_info(Caller& caller, uint32_t kind, uint32_t ptr, uint32_t length) {
+  const PythonSandbox& sandbox = sandbox_of(caller);
+  const std::string* const names[] = {&sandbox.user, &sandbox.function, &sandbox.entry};
+  if (kind >= std::size(names)) return 0;
+  const std::string& name = *names[kind];
+  const size_t n = std::min<size_t>(length, name.size());
+  const auto to = caller.bytes(ptr, n);
+  if (!to) return out_of_bounds("call_info");
+  if (n != 0) std::memcpy(to->data(), name.data(), n);
+  return static_cast<int32_t>(name.size());
+}
+
+void define_krait(engine::Linker& linker) {
+  linker.func("krait", "input_size", [](Caller& caller) { return static_cast<uint32_t>(sandbox_of(caller).input.size()); });
+  linker.func("krait", "input_read", &input_read);
+  linker.func("krait", "output_write", &output_write);
+  linker.func("krait", "call_info", &call_info);
+}
+
+std::string join_trap(const char* what, const Trap& trap) {
+  if (trap.kind == engine::TrapKind::Exit)
+    return std::string(what) + ": Python left with status " + std::to_string(trap.exit_code);
+  return std::string(what) + ": " + trap.to_string();
+}
+
+}  // namespace
+
+struct PythonRuntime::Parts {
+  std::shared_ptr<const engine::Module> module;
+  std::shared_ptr<const MappedFile> stdlib;
+  engine::Linker linker;
+  engine::Compiler* compiler = nullptr;
+};
+
+PythonRuntime::PythonRuntime(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+PythonRuntime::~PythonRuntime() = default;
+
+Result<std::shared_ptr<const PythonRuntime>> PythonRuntime::load(const PythonConfig& config) {
+  auto parts = std::make_unique<Parts>();
+  auto module = load_module(config.reactor);
+  if (!module) return std::move(module.error());
+  auto stdlib = MappedFile::open(config.stdlib);
+  if (!stdlib) return std::move(stdlib.error());
+  parts->module = std::move(*module);
+  parts->stdlib = std::move(*stdlib);
+  parts->compiler = config.compiler;
+  define_wasi(parts->linker);
+  define_krait(parts->linker);
+  return std::shared_ptr<const PythonRuntime>(new PythonRuntime(std::move(parts)));
+}
+
+namespace {
+
+Result<std::shared_ptr<Directory>> make_tree(const MappedFile& stdlib, std::shared_ptr<const void> keep,
+                                             const std::vector<HostMount>& mounts, uint64_t byte_limit) {
+  MemoryTree memory(byte_limit + (uint64_t{1} << 16));  // the room for what stands there at the start
+  bool built = memory.add_shared_file(ImagePath, stdlib.bytes(), std::move(keep)).ok() && memory.make_path("tmp").ok();
+  std::vector<MountPoint> points;
+  const bool covers_root = std::any_of(mounts.begin(), mounts.end(), [](const HostMount& m) { return m.guest == "/"; });
+  for (const HostMount& mount : mounts) {
+    auto directory = open_host_directory(mount.host, mount.read_only);
+    if (!directory) return std::move(directory.error());
+    const std::string guest = fs::path(mount.guest.empty() ? mount.host : mount.guest).relative_path().lexically_normal().string();
+    if (!guest.empty()) built = memory.make_path(guest).ok() && built;
+    points.push_back({guest, std::move(*directory)});
+  }
+  if (!built) return Error{"the sandbox's file tree cannot be made: two of its folders are in each other's way"};
+  for (const char* own : {"lib", "tmp"}) {
+    if (!covers_root) break;
+    auto directory = memory.root()->open(own, OpenHow{.directory = true});
+    if (directory) points.push_back({own, std::static_pointer_cast<Directory>(*directory)});
+  }
+  if (points.empty()) return memory.root();
+  return union_directory(memory.root(), std::move(points));
+}
+
+}  // namespace
+
+/// A sandbox. The reactor's exports are looked up once.
+struct PythonInstance::State {
+  std::shared_ptr<const PythonRuntime> runtime;
+  Stdio stdio;
+  PythonSandbox sandbox;
+  std::optional<Wasi> wasi;
+  std::optional<engine::Store> store;
+  engine::Instance* instance = nullptr;
+  engine::Memory* memory = nullptr;
+  FuncInstance *malloc = nullptr, *free = nullptr, *check = nullptr, *load = nullptr, *call = nullptr, *run = nullptr,
+               *exception = nullptr, *reseed = nullptr;
+  PythonOptions options;
+  std::shared_ptr<const PythonSnapshot> origin;
+  uint64_t start_ns = 0;
+  bool usable = true;
+
+  Result<void> start();
+  Result<void> make_files();
+  Result<void> boot();
+  Result<void> renew();
+  Result<void> find_exports();
+
+  /// Calls an export of the reactor; a trap leaves the sandbox spent.
+  template <typename... A>
+  Outcome<int32_t> enter(FuncInstance* func, A... args) {
+    Outcome<int32_t> result = engine::call<int32_t>(*store, *func, args...);
+    if (!result) usable = false;
+    return result;
+  }
+  [[nodiscard]] bool by_exception() {
+    const auto flag = usable ? enter(exception) : Outcome<int32_t>(0);
+    return flag.ok() && *flag != 0;
+  }
+};
+
+namespace {
+
+/// A string in the guest's memory for the time of a call.
+class GuestText {
+ public:
+  GuestText(engine::Store& store, engine::Memory& memory, FuncInstance& malloc, FuncInstance& free, std::string_view text)
+      : store_(store), free_(free), size_(static_cast<int32_t>(text.size())) {
+    if (text.size() > INT32_MAX) return;
+    auto address = engine::call<int32_t>(store, malloc, static_cast<int32_t>(std::max<size_t>(text.size(), 1)));
+    if (!address || *address == 0 || !memory.contains(static_cast<uint32_t>(*address), text.size())) return;
+    address_ = *address;
+    std::memcpy(memory.base() + static_cast<uint32_t>(address_), text.data(), text.size());
+  }
+  ~GuestText() {
+    if (address_ != 0 && live_) (void)engine::call<void>(store_, free_, address_);
+  }
+  GuestText(const GuestText&) = delete;
+  GuestText& operator=(const GuestText&) = delete;
+  [[nodiscard]] bool ok() const { return address_ != 0; }
+  [[nodiscard]] int32_t address() const { return address_; }
+  [[nodiscard]] int32_t size() const { return size_; }
+  /// The guest has ended: nothing more is called in it.
+  void abandon() { live_ = false; }
+
+ private:
+  engine::Store& store_;
+  FuncInstance& free_;
+  int32_t address_ = 0, size_;
+  bool live_ = true;
+};
+
+const Error NoRoom{"the text does not fit into the sandbox's memory"};
+const Error Spent{"the sandbox is spent: its Python has exited or trapped"};
+
+}  // namespace
+
+Result<void> PythonInstance::State::find_exports() {
+  memory = instance->export_memory("memory");
+  struct Need {
+    const char* name;
+    FuncInstance** to;
+  };
+  const Need needs[] = {{"malloc", &malloc},         {"free", &free},       {"krait_check", &check},
+                        {"krait_load", &load},       {"krait_call", &call}, {"krait_run", &run},
+                        {"krait_exception", &exception}, {"krait_reseed", &reseed}};
+  for (const Need& need : needs) {
+    *need.to = instance->export_func(need.name);
+    if (!*need.to || !memory) return Error{std::string("the Python runtime lacks the export ") + need.name + ": build it again"};
+  }
+  FuncInstance* abi = instance->export_func("krait_abi");
+  auto version = abi ? engine::call<int32_t>(*store, *abi) : Outcome<int32_t>(0);
+  if (!version || *version != ReactorAbi) return Error{"the Python runtime is of another version of krait: build it again"};
+  return {};
+}
+
+/// A file tree, descriptors and an environment as a sandbox has them at its start.
+Result<void> PythonInstance::State::make_files() {
+  const PythonRuntime::Parts& parts = runtime->parts();
+  auto tree = make_tree(*parts.stdlib, parts.stdlib, options.mounts, options.limits.tmp_bytes);
+  if (!tree) return std::move(tree.error());
+  stdio = options.stdio;
+  wasi.emplace(WasiOptions{{"python"}, options.env, options.stdio, {{"/", std::move(*tree)}}, options.limits.open_files,
+                           options.waiter});
+  sandbox.wasi = &*wasi;
+  sandbox.output_limit = options.limits.output_bytes;
+  return {};
+}
+
+Result<void> PythonInstance::State::start() {
+  const PythonRuntime::Parts& parts = runtime->parts();
+  const uint64_t begin = monotonic_now();
+  if (auto made = make_files(); !made) return made;
+  engine::StoreOptions store_options;
+  store_options.max_memory_pages = std::min(options.limits.memory_bytes / engine::PageSize, engine::MaxPages);
+  store_options.compiler = parts.compiler;
+  store_options.native_stack_limit = options.native_stack_limit;
+  store.emplace(store_options);
+  store->host_data = static_cast<Sandbox*>(&sandbox);
+  auto made = parts.linker.instantiate(*store, parts.module, origin ? origin->state_ : nullptr);
+  if (!made) return Error{"the Python runtime cannot be instantiated: " + made.error().to_string()};
+  instance = *made;
+  if (auto done = origin ? find_exports() : boot(); !done) return done;
+  if (auto done = origin ? renew() : Result<void>(); !done) return done;
+  start_ns = monotonic_now() - begin;
+  return {};
+}
+
+Result<void> PythonInstance::State::boot() {
+  if (FuncInstance* initialize = instance->export_func("_initialize"))
+    if (auto done = engine::call<void>(*store, *initialize); !done) return Error{join_trap("Python does not start", done.error())};
+  if (auto found = find_exports(); !found) return found;
+  FuncInstance* init = instance->export_func("krait_init");
+  if (!init) return Error{"the Python runtime lacks the export krait_init: build it again"};
+  auto status = enter(init);
+  if (!status) return Error{join_trap("Python does not start", status.error())};
+  if (*status != 0) return Error{"Python does not start: it says why above"};
+  return {};
+}
+
+/// What a restored state must not share with its twins: environment, preopens, random state.
+Result<void> PythonInstance::State::renew() {
+  auto status = enter(reseed);
+  if (!status) return Error{join_trap("Python does not take up from its snapshot", status.error())};
+  if (*status != 0) return Error{"Python does not take up from its snapshot: it says why above"};
+  return {};
+}
+
+PythonInstance::PythonInstance(std::unique_ptr<State> state) : state_(std::move(state)) {}
+PythonInstance::~PythonInstance() = default;
+bool PythonInstance::usable() const { return state_->usable; }
+engine::Store& PythonInstance::store() { return *state_->store; }
+void PythonInstance::set_stdio(const Stdio& stdio) {
+  state_->stdio = stdio;
+  state_->wasi->set_stdio(stdio);
+}
+
+Result<std::unique_ptr<PythonInstance>> PythonInstance::create(std::shared_ptr<const PythonRuntime> runtime, PythonOptions options,
+                                                               std::shared_ptr<const PythonSnapshot> snapshot) {
+  auto state = std::make_unique<State>();
+  state->runtime = std::move(runtime);
+  state->options = std::move(options);
+  state->origin = std::move(snapshot);
+  if (auto started = state->start(); !started) return std::move(started.error());
+  return std::unique_ptr<PythonInstance>(new PythonInstance(std::move(state)));
+}
+
+Result<std::optional<Diagnostic>> PythonInstance::check(std::string_view source, const std::string& filename) {
+  State& s = *state_;
+  if (!s.usable) return Spent;
+  GuestText text(*s.store, *s.memory, *s.malloc, *s.free, source);
+  GuestText name(*s.store, *s.memory, *s.malloc, *s.free, filename);
+  if (!text.ok() || !name.ok()) return NoRoom;
+  constexpr uint64_t DiagnosticCap = 1 << 16;
+  auto said = std::make_shared<BufferSink>(DiagnosticCap);
+  s.wasi->set_stdio({nullptr, said, said});
+  auto status = s.enter(s.check, text.address(), text.size(), name.address(), name.size());
+  s.wasi->set_stdio(s.stdio);
+  if (!status) {
+    text.abandon(), name.abandon();
+    return Error{join_trap("checking the source failed", status.error())};
+  }
+  if (*status == 0) return std::optional<Diagnostic>();
+  return std::optional<Diagnostic>(Diagnostic{said->take()});
+}
+
+Result<Ended> PythonInstance::run_file(const std::string& path, const std::vector<std::string>& args, const std::string& entry) {
+  State& s = *state_;
+  if (!s.usable) return Spent;
+  std::string argv = path + '\0';
+  for (const std::string& arg : args) argv += arg.substr(0, arg.find('\0')) + '\0';
+  GuestText arguments(*s.store, *s.memory, *s.malloc, *s.free, argv);
+  GuestText function(*s.store, *s.memory, *s.malloc, *s.free, entry);
+  if (!arguments.ok() || !function.ok()) return NoRoom;
+  arguments.abandon(), function.abandon();  // Python is finalised by the run
+  s.sandbox.entry = entry;
+  auto status = s.enter(s.run, arguments.address(), arguments.size(), function.address(), function.size());
+  s.usable = false;
+  // What an entry set as its output would be lost otherwise.
+  for (size_t done = 0; s.stdio.out && done < s.sandbox.output.size();) {
+    const iovec rest{s.sandbox.output.data() + done, s.sandbox.output.size() - done};
+    const auto written = s.stdio.out->write({&rest, 1});
+    if (!written || *written == 0) return Error{"cannot write the output"};
+    done += *written;
+  }
+  if (!status) return ended_by(std::move(status.error()));
+  return Ended{*status, std::nullopt};
+}
+
+Result<CallResult> PythonInstance::load(const CallRequest& request) {
+  State& s = *state_;
+  if (!s.usable) return Spent;
+  s.sandbox.user = request.user;
+  s.sandbox.function = request.function;
+  s.sandbox.entry = request.entry;
+  s.sandbox.input = request.input;
+  s.sandbox.output.clear();
+  GuestText name(*s.store, *s.memory, *s.malloc, *s.free, request.function);
+  GuestText source(*s.store, *s.memory, *s.malloc, *s.free, request.source);
+  GuestText filename(*s.store, *s.memory, *s.malloc, *s.free, request.function + ".py");
+  if (!name.ok() || !source.ok() || !filename.ok()) return NoRoom;
+  const uint64_t begin = monotonic_now();
+  auto status = s.enter(s.load, name.address(), name.size(), source.address(), source.size(), filename.address(), filename.size());
+  if (!status) name.abandon(), source.abandon(), filename.abandon();
+  return finish(std::move(status), begin);
+}
+
+Result<CallResult> PythonInstance::invoke(const CallRequest& request) {
+  State& s = *state_;
+  if (!s.usable) return Spent;
+  s.sandbox.entry = request.entry;
+  s.sandbox.input = request.input;
+  GuestText entry(*s.store, *s.memory, *s.malloc, *s.free, request.entry);
+  if (!entry.ok()) return NoRoom;
+  const uint64_t begin = monotonic_now();
+  auto status = s.enter(s.call, entry.address(), entry.size());
+  if (!status) entry.abandon();
+  return finish(std::move(status), begin);
+}
+
+CallResult PythonInstance::finish(Outcome<int32_t> status, uint64_t begin_ns) {
+  State& s = *state_;
+  CallResult result;
+  result.timings.run_ns = monotonic_now() - begin_ns;
+  result.timings.start_ns = std::exchange(s.start_ns, 0);
+  result.output = std::exchange(s.sandbox.output, {});
+  s.sandbox.input = {};
+  if (status) {
+    result.status = *status;
+    result.exception = s.by_exception();
+  } else {
+    Ended ended = ended_by(std::move(status.error()));
+    result.status = ended.status;
+    result.trap = std::move(ended.trap);
+  }
+  return result;
+}
+
+Result<CallResult> PythonInstance::call(const CallRequest& request) {
+  auto loaded = load(request);
+  if (!loaded || loaded->status != 0 || !usable()) return loaded;
+  auto called = invoke(request);
+  if (!called) return called;
+  called->timings.start_ns = loaded->timings.start_ns;
+  called->timings.run_ns += loaded->timings.run_ns;
+  // An output that the module's own code set stands where the call set none.
+  if (called->output.empty()) called->output = std::move(loaded->output);
+  return called;
+}
+
+Result<std::shared_ptr<const PythonSnapshot>> PythonInstance::snapshot() {
+  State& s = *state_;
+  if (!s.usable) return Spent;
+  auto taken = engine::Snapshot::take(*s.instance);
+  if (!taken) return std::move(taken.error());
+  return std::shared_ptr<const PythonSnapshot>(new PythonSnapshot(std::move(*taken)));
+}
+
+Result<void> PythonInstance::reset() {
+  State& s = *state_;
+  s.usable = false;
+  if (!s.origin) return Error{"the sandbox has no snapshot to go back to"};
+  if (auto restored = s.origin->state_->restore(*s.instance); !restored) return restored;
+  s.sandbox.output.clear();
+  s.sandbox.input = {};
+  if (auto made = s.make_files(); !made) return made;
+  if (auto renewed = s.renew(); !renewed) return renewed;
+  s.usable = true;
+  return {};
+}
+
+std::vector<std::byte> PythonSnapshot::encode() const { return state_->encode(); }
+
+Result<std::shared_ptr<const PythonSnapshot>> PythonSnapshot::decode(const PythonRuntime& runtime, std::span<const std::byte> bytes) {
+  auto state = engine::Snapshot::decode(*runtime.parts().module, bytes);
+  if (!state) return std::move(state.error());
+  return std::shared_ptr<const PythonSnapshot>(new PythonSnapshot(std::move(*state)));
+}
+
+namespace {
+
+/// True where mounting `folder` under its own name would hide what the sandbox has there.
+bool hides_own(const fs::path& folder) {
+  const std::string path = folder.string();
+  return path == "/" || path == "/tmp" || path == "/lib";
+}
+
+bool is_inside(const fs::path& path, const fs::path& folder) {
+  const auto [end, at] = std::mismatch(folder.begin(), folder.end(), path.begin(), path.end());
+  return end == folder.end();
+}
+
+/// The guest's path of a file, after a mount is added where none shows it.
+Result<std::string> show(const std::string& host_path, std::vector<HostMount>& mounts) {
+  std::error_code error;
+  const fs::path path = fs::canonical(host_path, error);
+  if (error) return Error{"cannot read " + host_path + ": " + error.message()};
+  for (const HostMount& mount : mounts) {
+    const fs::path folder = fs::canonical(mount.host, error);
+    if (!error && is_inside(path, folder))
+      return (fs::path(mount.guest.empty() ? folder.string() : mount.guest) / path.lexically_relative(folder)).lexically_normal().string();
+  }
+  const fs::path folder = fs::is_directory(path, error) ? path : path.parent_path();
+  const fs::path guest = hides_own(folder) ? fs::path("/script") : folder;
+  mounts.push_back({folder.string(), guest.string(), true});
+  return (path == folder ? guest : guest / path.filename()).string();
+}
+
+}  // namespace
+
+Result<Ended> run_script(std::shared_ptr<const PythonRuntime> runtime, const std::string& host_path,
+                         const std::vector<std::string>& args, const std::string& entry, PythonOptions options) {
+  std::string guest_path = host_path;
+  if (host_path != "-") {
+    auto shown = show(host_path, options.mounts);
+    if (!shown) return std::move(shown.error());
+    guest_path = std::move(*shown);
+  }
+  auto instance = PythonInstance::create(std::move(runtime), std::move(options));
+  if (!instance) return std::move(instance.error());
+  return (*instance)->run_file(guest_path, args, entry);
+}
+
+std::vector<std::pair<std::string, std::string>> default_python_env() {
+  return {{"HOME", "/"}, {"LANG", "C.UTF-8"}, {"TMPDIR", "/tmp"}, {"TZ", "UTC"}};
+}
+
+}  // namespace krait::pyhost
