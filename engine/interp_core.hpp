@@ -89,6 +89,10 @@ struct Next;
 #define FINISH(ok) return Next{nullptr, (ok)}
 #endif
 
+/// Handlers that hot ones jump to now and then. Inlined there, their calls to C++ would put a stack frame around
+/// every path.
+#define KRAIT_SLOW __attribute__((noinline)) KRAIT_HANDLER
+
 using Handler = KRAIT_HANDLER Next(PARAMS);
 #if !KRAIT_TAIL_CALLS
 struct Next {
