@@ -28,7 +28,7 @@ inline Access decode_access(const uint8_t* at, std::byte* mem, uint64_t mem_size
 /// An access beyond mem_size: traps, but for a shared memory that grew meanwhile. The
 /// instruction's operands are as they were, so it can run again.
 template <unsigned State>
-KRAIT_HANDLER Next out_of_bounds(PARAMS) {
+KRAIT_SLOW Next out_of_bounds(PARAMS) {
   if (ctx->memories && ctx->memories[0]->size() > mem_size) {
     mem_size = ctx->memory0_size = ctx->memories[0]->size();
     NEXT(State);

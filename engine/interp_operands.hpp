@@ -58,6 +58,44 @@ struct Shape<R (*)(A, B, C)> {
   static constexpr unsigned Arity = 3;
 };
 
+// Branches ---------------------------------------------------------------------------------------------------
+
+/// Behind a block type, or a label, at `at`.
+inline const uint8_t* behind_block_type(const uint8_t* at) {
+  if (*at++ & 0x80) [[unlikely]] skip_leb(at);
+  return at;
+}
+
+/// Takes the entry at stp, which moves operands.
+template <unsigned State>
+KRAIT_SLOW Next branch_moving(PARAMS) {
+  const BranchEntry entry = *stp;
+  pc += entry.delta_pc;
+  stp += entry.delta_stp;
+  if constexpr (State != 0) {
+    if (entry.keep == 1) {  // the kept value is the cached one on top
+      if constexpr (State == 2) tos = b;
+      sp -= entry.drop - (State - 1);
+      NEXT(1);
+    }
+  }
+  SPILL(State);
+  std::memmove(sp - entry.keep - entry.drop, sp - entry.keep, entry.keep * sizeof(Slot));
+  sp -= entry.drop;
+  NEXT(0);
+}
+
+/// Takes the entry at stp, with the operands in `state`.
+#define TAKE_BRANCH(state)                                    \
+  do {                                                        \
+    if (stp->drop != 0) [[unlikely]] JUMP(branch_moving<state>); \
+    pc += stp->delta_pc;                                      \
+    stp += stp->delta_stp;                                    \
+    NEXT(state);                                              \
+  } while (0)
+
+// Instructions -----------------------------------------------------------------------------------------------
+
 /// Applies Semantics<O> to operands in memory: those of prefixed instructions, which may be v128.
 template <Opcode O>
 inline auto apply_in_memory(Slot*& sp) {
@@ -95,6 +133,21 @@ struct Op {
   using S = Shape<decltype(&Semantics<O>::apply)>;
   using R = Yield<typename S::Result>;
 
+  /// A comparison in front of a br_if branches at once: the pair is the most frequent of all, and its result needs no
+  /// place in the cache.
+  static constexpr bool Compares = O >= Opcode::I32Eqz && O <= Opcode::F64Ge;
+  static constexpr uint8_t BrIf = 0x0d;
+#define FUSE_BR_IF(state)                \
+  if constexpr (Compares) {              \
+    if (pc[1] == BrIf) {                 \
+      ++pc;                              \
+      if (result) TAKE_BRANCH(state);    \
+      ++stp;                             \
+      pc = behind_block_type(pc + 1);    \
+      NEXT(state);                       \
+    }                                    \
+  }
+
   static KRAIT_HANDLER Next run(PARAMS) {
     if constexpr (S::Arity == 2) {
       Slot first, second;
@@ -107,6 +160,7 @@ struct Op {
         if (!result.ok) [[unlikely]] TRAP(result.trap);
         tos = slot_of(result.value);
       } else {
+        FUSE_BR_IF(0)
         tos = slot_of(result);
       }
       ++pc;
@@ -119,6 +173,7 @@ struct Op {
         if (!result.ok) [[unlikely]] TRAP(result.trap);
         out = slot_of(result.value);
       } else {
+        FUSE_BR_IF(State == 2 ? 1 : 0)
         out = slot_of(result);
       }
       ++pc;
