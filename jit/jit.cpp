@@ -18,7 +18,12 @@ namespace {
 
 using engine::Module;
 
-CompiledFunction interpreted(const Module& module, uint32_t index, const CpuFeatures& cpu, std::string why);
+/// The thunk of a function that the interpreter runs.
+CompiledFunction interpreted(const Module& module, uint32_t index, const CpuFeatures& cpu, std::string why) {
+  CompiledFunction thunk = compile_thunk(module, index, Builtin::CallInterpreter, cpu);
+  thunk.declined = std::move(why);
+  return thunk;
+}
 
 /// Compiles one function index: its own code, or the thunk that stands for it.
 CompiledFunction compile_index(const Module& module, uint32_t index, const Options& options, const CpuFeatures& cpu) {
@@ -32,12 +37,6 @@ CompiledFunction compile_index(const Module& module, uint32_t index, const Optio
   CompiledFunction f = compile_function(module, index - imported, options, cpu, nullptr);
   if (f.declined.empty()) return f;
   return interpreted(module, index, cpu, std::move(f.declined));
-}
-
-CompiledFunction interpreted(const Module& module, uint32_t index, const CpuFeatures& cpu, std::string why) {
-  CompiledFunction thunk = compile_thunk(module, index, Builtin::CallInterpreter, cpu);
-  thunk.declined = std::move(why);
-  return thunk;
 }
 
 /// A tail call from machine code to an interpreted function and back would use up the native stack. So beside interpreted
