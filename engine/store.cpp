@@ -75,11 +75,13 @@ bool Store::call_raw(FuncInstance& func, Slot* slots) {
 
 void Store::interrupt(uint32_t bits) {
   std::lock_guard lock(contexts_mutex_);
+  pending_interrupts_.fetch_or(bits, std::memory_order_relaxed);
   for (const auto& instance : instances_) instance->context_.interrupt.fetch_or(bits, std::memory_order_relaxed);
 }
 
 bool Store::poll(Context& context) {
   const uint32_t bits = context.interrupt.load(std::memory_order_relaxed);
+  pending_interrupts_.fetch_and(~bits, std::memory_order_relaxed);
   for (const auto& instance : instances_) instance->context_.interrupt.fetch_and(~bits, std::memory_order_relaxed);
   if (bits & InterruptStop) return raise(TrapKind::Interrupted);
   if (bits & InterruptCall && on_interrupt)
@@ -158,6 +160,7 @@ TagInstance* Store::add_tag(FuncType type) {
 
 Instance* Store::add_instance(std::unique_ptr<Instance> instance) {
   std::lock_guard lock(contexts_mutex_);
+  instance->context_.interrupt = pending_interrupts_.load(std::memory_order_relaxed);  // its start function may loop
   return instances_.emplace_back(std::move(instance)).get();
 }
 

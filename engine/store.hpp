@@ -129,6 +129,7 @@ class Store {
   ValueStack value_stack_;
   Activation* activation_ = nullptr;
   std::unique_ptr<Trap> trap_;
+  std::atomic<uint32_t> pending_interrupts_{0};  // bits that no poll has seen yet, for instances to come
   std::mutex contexts_mutex_;  // guards instances_ against interrupt() from other threads
   std::vector<std::unique_ptr<Instance>> instances_;
   std::vector<std::unique_ptr<Memory>> memories_;

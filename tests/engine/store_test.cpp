@@ -48,6 +48,16 @@ TEST_CASE("another thread's interrupt stops an endless loop, and an endless chai
   }
 }
 
+TEST_CASE("an interrupt from before an instance was made stops its start function") {
+  Guest guest;
+  guest.store.interrupt(InterruptStop);
+  const auto made = guest.linker.instantiate(
+      guest.store, compiled(R"((module (func $f (return_call $f)) (start $f)))"));
+  REQUIRE_FALSE(made.ok());
+  CHECK(made.error().stage == InstantiateError::Stage::Run);
+  CHECK(made.error().trap.kind == TrapKind::Interrupted);
+}
+
 TEST_CASE("yields and calls at polls let the guest go on, or trap") {
   Guest guest;
   guest.instantiate(R"((module

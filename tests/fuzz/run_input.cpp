@@ -78,6 +78,7 @@ std::string run_input(std::span<const std::byte> bytes) {
   if (!module) return "rejected: " + module.error().to_string();
   Store store(Bounds);
   bound_polls(store);
+  store.interrupt(InterruptCall);  // for the start function
   Linker linker;
   for (const Import& import : (*module)->imports)
     if (const auto item = made_up(store, **module, import)) linker.define(import.module, import.name, *item);
