@@ -1,0 +1,87 @@
+// What a call costs in the interpreter: interp_bench [MILLIONS]. Prints nanoseconds for each guest-to-guest call,
+// guest-to-host call and host-to-guest call, the best of five rounds; the loop around a call is subtracted.
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "engine/linker.hpp"
+
+namespace {
+
+using namespace krait::engine;
+
+/// (import "h" "add" (func (param i32 i32) (result i32))), a function that adds, and three exported loops of n
+/// turns: "host" and "guest" call them, "empty" adds inline.
+std::vector<std::byte> module_bytes() {
+  std::vector<uint8_t> m = {0, 'a', 's', 'm', 1, 0, 0, 0};
+  auto section = [&m](uint8_t id, const std::vector<uint8_t>& body) {
+    m.push_back(id);
+    m.push_back(static_cast<uint8_t>(body.size()));
+    m.insert(m.end(), body.begin(), body.end());
+  };
+  section(1, {2, 0x60, 2, 0x7f, 0x7f, 1, 0x7f, 0x60, 1, 0x7f, 1, 0x7f});
+  section(2, {1, 1, 'h', 3, 'a', 'd', 'd', 0, 0});
+  section(3, {4, 0, 1, 1, 1});
+  section(7, {4, 1, 'a', 0, 1, 1, 'h', 0, 2, 1, 'g', 0, 3, 1, 'e', 0, 4});
+  // local 1 is the sum: loop { sum = OP(sum, n); br_if (n = n - 1) }
+  auto loop = [](std::vector<uint8_t> op) {
+    std::vector<uint8_t> body = {1, 1, 0x7f, 0x03, 0x40, 0x20, 1, 0x20, 0};
+    body.insert(body.end(), op.begin(), op.end());
+    constexpr uint8_t Turn[] = {0x21, 1, 0x20, 0, 0x41, 1, 0x6b, 0x22, 0, 0x0d, 0, 0x0b, 0x20, 1, 0x0b};
+    body.insert(body.end(), std::begin(Turn), std::end(Turn));
+    body.insert(body.begin(), static_cast<uint8_t>(body.size()));
+    return body;
+  };
+  std::vector<uint8_t> code = {4, 7, 0, 0x20, 0, 0x20, 1, 0x6a, 0x0b};
+  for (const auto& body : {loop({0x10, 0}), loop({0x10, 1}), loop({0x6a})}) code.insert(code.end(), body.begin(), body.end());
+  section(10, code);
+  const auto bytes = std::as_bytes(std::span(m));
+  return {bytes.begin(), bytes.end()};
+}
+
+template <typename F>
+double best_seconds(F f) {
+  double best = 1e9;
+  for (int round = 0; round < 5; ++round) {
+    const auto start = std::chrono::steady_clock::now();
+    f();
+    best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  }
+  return best;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const int32_t calls = (argc > 1 ? std::atoi(argv[1]) : 2) * 1'000'000;
+  Store store;
+  Linker linker;
+  linker.func("h", "add", [](int32_t a, int32_t b) { return static_cast<int32_t>(static_cast<uint32_t>(a) + static_cast<uint32_t>(b)); });
+  auto module = Module::compile(module_bytes());
+  if (!module) return std::fprintf(stderr, "%s\n", module.error().to_string().c_str()), 1;
+  auto made = linker.instantiate(store, *module);
+  if (!made) return std::fprintf(stderr, "%s\n", made.error().to_string().c_str()), 1;
+  auto run = [&](const char* name) {
+    FuncInstance& func = *(*made)->export_func(name);
+    return best_seconds([&] {
+      Slot slots[2] = {static_cast<uint32_t>(calls), 0};
+      if (!store.call(func, slots)) std::abort();
+    });
+  };
+  const double empty = run("e");
+  const double scale = 1e9 / calls;
+  std::printf("a turn of the loop   %6.1f ns\n", empty * scale);
+  std::printf("guest to guest call  %6.1f ns\n", (run("g") - empty) * scale);
+  std::printf("guest to host call   %6.1f ns\n", (run("h") - empty) * scale);
+  FuncInstance& add = *(*made)->export_func("a");
+  const double inward = best_seconds([&] {
+    for (int32_t i = 0; i < calls; ++i) {
+      Slot slots[2] = {1, 2};
+      if (!store.call(add, slots) || slots[0] != 3) std::abort();
+    }
+  });
+  std::printf("host to guest call   %6.1f ns\n", inward * scale);
+}
