@@ -141,7 +141,8 @@ TEST_CASE("the same bytes come out whatever the number of threads") {
   for (uint32_t threads : {1, 2, 5}) {
     const auto compiler = krait::jit::make_compiler({.threads = threads});
     const auto image = compiler->image_for(module);
-    codes.push_back(static_cast<const krait::jit::Image&>(*image).blob().code);
+    const auto code = static_cast<const krait::jit::Image&>(*image).blob().code;
+    codes.emplace_back(code.begin(), code.end());
   }
   CHECK(codes[0] == codes[1]);
   CHECK(codes[0] == codes[2]);
