@@ -64,10 +64,10 @@ Result<void> MappedBlobs::write_plain(const Digest& key, std::span<const std::by
 Result<bool> MappedBlobs::remove(const Digest& key) {
   // The copy last: were it the first, another process could unpack the blob again in between.
   const auto blob = blobs_.remove(key);
-  if (!blob && fs::exists(folder())) return blob;
+  if (!blob) return blob;
   const auto plain = remove_file(plain_path(key));
-  if (!plain) return blob && *blob ? blob : plain;
-  return (blob && *blob) || *plain;
+  if (!plain) return plain;
+  return *blob || *plain;
 }
 
 Result<void> MappedBlobs::trim(const Digest& newest) {
