@@ -30,7 +30,7 @@ void append(Blob& blob, const std::vector<uint8_t>& bytes, uint32_t& begin) {
 }
 
 bool lookup(const engine::CodeRange& range, uint32_t offset, uint32_t& info) {
-  const Blob& blob = static_cast<const Image*>(range.owner)->blob();
+  const BlobView& blob = static_cast<const Image*>(range.owner)->blob();
   auto less = [](const Site& s, uint32_t o) { return s.offset < o; };
   for (auto it = std::lower_bound(blob.sites.begin(), blob.sites.end(), offset, less);
        it != blob.sites.end() && it->offset == offset; ++it)
@@ -75,17 +75,33 @@ Blob link(const engine::Module& module, std::vector<CompiledFunction>& functions
   return blob;
 }
 
-Image::Image(std::shared_ptr<const engine::Module> module, Blob blob) : module_(std::move(module)), blob_(std::move(blob)) {}
-
 std::shared_ptr<Image> Image::map(std::shared_ptr<const engine::Module> module, Blob blob) {
-  std::shared_ptr<Image> image(new Image(std::move(module), std::move(blob)));
-  const engine::Module& m = *image->module_;
-  const bool mapped = image->map_code();
-  for (uint32_t i = 0; i < m.functions.size(); ++i) {
-    const FunctionRecord& r = image->blob_.functions[m.imported_funcs + i];
-    image->code_.push_back(mapped && r.compiled ? image->base_ + r.begin : entry_stub());
-  }
+  std::shared_ptr<Image> image(new Image(std::move(module)));
+  image->owned_ = std::move(blob);
+  image->blob_ = image->owned_.view();
+  image->publish(image->map_code());
   return image;
+}
+
+std::shared_ptr<Image> Image::map(std::shared_ptr<const engine::Module> module, MappedBlob file) {
+  std::shared_ptr<Image> image(new Image(std::move(module)));
+  image->file_ = std::move(file);
+  image->blob_ = image->file_.view;
+  image->base_ = image->file_.code.data();
+  image->mapped_ = image->file_.code.size();
+  image->publish(image->base_ != nullptr);
+  return image;
+}
+
+void Image::publish(bool mapped) {
+  if (mapped) {
+    range_ = {base_, mapped_, this, lookup, trap_landing()};
+    engine::register_code(range_);
+  }
+  for (uint32_t i = 0; i < module_->functions.size(); ++i) {
+    const FunctionRecord& r = blob_.functions[module_->imported_funcs + i];
+    code_.push_back(mapped && r.compiled ? base_ + r.begin : entry_stub());
+  }
 }
 
 bool Image::map_code() {
@@ -111,15 +127,13 @@ bool Image::map_code() {
     base_ = nullptr;
     return false;
   }
-  range_ = {base_, mapped_, this, lookup, trap_landing()};
-  engine::register_code(range_);
   return true;
 }
 
 Image::~Image() {
   if (!base_) return;
   engine::unregister_code(range_);
-  munmap(base_, mapped_);
+  if (file_.code.empty()) munmap(base_, mapped_);
 }
 
 const void* Image::entry(uint32_t defined_func) const {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "engine/compiler.hpp"
@@ -14,15 +15,35 @@ namespace krait::jit {
 struct FunctionRecord {
   uint32_t begin = 0, end = 0;   ///< in the code; empty where there is none
   uint32_t frame_bytes = 0;
-  bool compiled = false;         ///< false: a thunk
+  uint32_t compiled = 0;         ///< 0: a thunk
 };
 
-/// A module's code before it is mapped. Free of addresses.
+/// A module's code, wherever it lies. Free of addresses.
+struct BlobView {
+  std::span<const FunctionRecord> functions;
+  std::span<const Site> sites;
+  std::span<const uint32_t> enter_of_type;
+  std::span<const uint8_t> code;
+};
+
+/// A module's code before it is mapped.
 struct Blob {
   std::vector<FunctionRecord> functions;
   std::vector<Site> sites;                ///< ascending
   std::vector<uint32_t> enter_of_type;    ///< by type index: offset of the entry thunk, NoIndex where unsupported
   std::vector<uint8_t> code;
+  [[nodiscard]] BlobView view() const { return {functions, sites, enter_of_type, code}; }
+};
+
+/// A Blob's file in memory, checked (jit/blob_file.hpp). Owns both mappings.
+struct MappedBlob {
+  BlobView view;
+  std::span<std::byte> all;   ///< read-only
+  std::span<std::byte> code;  ///< read-execute
+  MappedBlob() = default;
+  MappedBlob(MappedBlob&& other) noexcept { *this = std::move(other); }
+  MappedBlob& operator=(MappedBlob&& other) noexcept;
+  ~MappedBlob();
 };
 
 /// Lays functions out in index order and links their calls. `functions` counts imports first.
@@ -31,6 +52,8 @@ Blob link(const engine::Module& module, std::vector<CompiledFunction>& functions
 class Image final : public engine::CodeImage {
  public:
   static std::shared_ptr<Image> map(std::shared_ptr<const engine::Module> module, Blob blob);
+  /// Runs the code where it lies.
+  static std::shared_ptr<Image> map(std::shared_ptr<const engine::Module> module, MappedBlob file);
   ~Image() override;
   Image(const Image&) = delete;
   Image& operator=(const Image&) = delete;
@@ -40,18 +63,21 @@ class Image final : public engine::CodeImage {
   bool enter(engine::Store& store, engine::FuncInstance& func, engine::Slot* slots) const override;
   void trace(const engine::Activation& activation, engine::Trap& trap) const override;
 
-  [[nodiscard]] const Blob& blob() const { return blob_; }
+  [[nodiscard]] const BlobView& blob() const { return blob_; }
   [[nodiscard]] const std::byte* base() const { return base_; }
 
  private:
-  Image(std::shared_ptr<const engine::Module> module, Blob blob);
+  explicit Image(std::shared_ptr<const engine::Module> module) : module_(std::move(module)) {}
   bool map_code();
+  void publish(bool mapped);
   /// The function whose code holds the offset, or null.
   [[nodiscard]] const FunctionRecord* function_at(uint32_t offset) const;
   [[nodiscard]] const Site* site_at(uint32_t offset, bool call) const;
 
   std::shared_ptr<const engine::Module> module_;
-  Blob blob_;
+  Blob owned_;
+  MappedBlob file_;
+  BlobView blob_;  // of the one or the other
   std::byte* base_ = nullptr;
   size_t mapped_ = 0;
   engine::CodeRange range_;

@@ -1,13 +1,15 @@
 // The compiler: all functions of a module on some threads, then one image.
 #include "jit/jit.hpp"
 
+#include <unistd.h>
+
 #include <atomic>
 #include <chrono>
 #include <mutex>
 #include <thread>
 #include <unordered_map>
 
-#include "jit/blob.hpp"
+#include "jit/blob_file.hpp"
 #include "jit/build.hpp"
 #include "jit/builtins.hpp"
 #include "jit/image.hpp"
@@ -58,14 +60,37 @@ std::vector<CompiledFunction> compile_all(const Module& module, const Options& o
   auto work = [&] {
     for (uint32_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < count;) out[i] = compile_index(module, i, options, cpu);
   };
+  auto work_and_tell = [&] {
+    for (uint32_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < count;) {
+      out[i] = compile_index(module, i, options, cpu);
+      if (options.progress && i % 256 == 0) options.progress(i, count);
+    }
+  };
   uint32_t threads = options.threads ? options.threads : std::max(1u, std::thread::hardware_concurrency());
   if (count < 64) threads = 1;
   std::vector<std::jthread> helpers;
   for (uint32_t t = 1; t < threads; ++t) helpers.emplace_back(work);
-  work();
+  work_and_tell();
   helpers.clear();  // joins
   keep_tail_calls_flat(module, cpu, out);
   return out;
+}
+
+/// The cache holds what the options as they stand for everybody make.
+bool uses_cache(const Options& o) { return o.cache && o.disable.empty() && !o.registers && !o.seed && !o.decline; }
+
+std::shared_ptr<Image> from_cache(const std::shared_ptr<const Module>& module, CodeCache& cache, const BlobIdentity& identity) {
+  const int fd = cache.find(identity.key);
+  if (fd < 0) return nullptr;
+  Result<MappedBlob> file = map_file(fd, *module, identity);
+  ::close(fd);
+  if (file) return Image::map(module, std::move(*file));
+  cache.reject(identity.key, file.error().message);
+  return nullptr;
+}
+
+BlobIdentity identity_of(const Module& module, CodeCache& cache, const CpuFeatures& cpu) {
+  return {cache.key_of(module, compiler_identity(cpu.bits())), cpu.bits()};
 }
 
 class JitCompiler final : public engine::Compiler {
@@ -76,7 +101,7 @@ class JitCompiler final : public engine::Compiler {
     std::lock_guard lock(mutex_);
     std::weak_ptr<Image>& known = images_[module.get()];
     if (std::shared_ptr<Image> image = known.lock()) return image;
-    std::shared_ptr<Image> image = Image::map(module, cached_or_compiled(*module));
+    std::shared_ptr<Image> image = make(module);
     if (options_.perf_map) write_perf_map(*module, *image);
     known = image;
     return image;
@@ -87,14 +112,22 @@ class JitCompiler final : public engine::Compiler {
   [[nodiscard]] const void* const* builtins() const override { return builtin_table(); }
 
  private:
-  Blob cached_or_compiled(const Module& module) const {
-    if (options_.load)
-      if (const std::vector<std::byte> bytes = options_.load(module); !bytes.empty())
-        if (Result<Blob> blob = deserialize(bytes, module, cpu_)) return std::move(*blob);
-    std::vector<CompiledFunction> functions = compile_all(module, options_, cpu_);
-    Blob blob = link(module, functions);
-    if (options_.save) options_.save(module, serialize(blob, module, cpu_));
-    return blob;
+  std::shared_ptr<Image> make(const std::shared_ptr<const Module>& module) {
+    BlobIdentity identity;
+    if (uses_cache(options_)) {
+      identity = identity_of(*module, *options_.cache, cpu_);
+      if (std::shared_ptr<Image> image = from_cache(module, *options_.cache, identity)) return image;
+    }
+    Blob blob;
+    if (module->bytes().size() > options_.max_module_bytes) {
+      blob.functions.resize(module->func_types.size());  // all interpreted
+      blob.enter_of_type.assign(module->types.size(), engine::NoIndex);
+      return Image::map(module, std::move(blob));
+    }
+    std::vector<CompiledFunction> functions = compile_all(*module, options_, cpu_);
+    blob = link(*module, functions);
+    if (uses_cache(options_)) options_.cache->keep(identity.key, to_file(blob.view(), *module, identity));
+    return Image::map(module, std::move(blob));
   }
 
   const Options options_;
@@ -138,6 +171,24 @@ CodegenReport report(std::shared_ptr<const Module> module, const Options& option
     else if (i >= module->imported_funcs) ++out.functions;
   }
   out.code_bytes = link(*module, functions).code.size();
+  out.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return out;
+}
+
+CodegenReport codegen(std::shared_ptr<const Module> module, const Options& options) {
+  const auto start = std::chrono::steady_clock::now();
+  CodegenReport out;
+  const CpuFeatures cpu = detect_cpu();
+  const BlobIdentity identity = identity_of(*module, *options.cache, cpu);
+  if (const auto image = from_cache(module, *options.cache, identity)) {
+    out.code_bytes = image->blob().code.size();
+  } else {
+    std::vector<CompiledFunction> functions = compile_all(*module, options, cpu);
+    out.functions = module->functions.size();
+    const Blob blob = link(*module, functions);
+    out.code_bytes = blob.code.size();
+    options.cache->keep(identity.key, to_file(blob.view(), *module, identity));
+  }
   out.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return out;
 }

@@ -3,11 +3,11 @@
 
 #include <functional>
 #include <memory>
-#include <span>
 #include <string>
 #include <vector>
 
 #include "engine/compiler.hpp"
+#include "jit/code_cache.hpp"
 
 namespace krait::jit {
 
@@ -18,12 +18,14 @@ struct Options {
   uint64_t seed = 0;                   ///< if not 0, the allocator makes random choices
   bool perf_map = false;               ///< write /tmp/perf-PID.map
   bool verify = false;                 ///< check the IR after each pass; broken IR aborts
-  /// A code cache. `load` gives what `save` was given for that module, or nothing; what does not fit this compiler
-  /// or CPU is compiled anew and saved. Both are called from image_for, one call at a time.
-  std::function<std::vector<std::byte>(const engine::Module&)> load;
-  std::function<void(const engine::Module&, std::span<const std::byte>)> save;
   /// Leaves functions to the interpreter where this says so; for tests of mixed calls.
   bool (*decline)(uint32_t defined_func) = nullptr;
+  /// Code of earlier processes; not owned, may be null. Left alone where options for tests are set.
+  CodeCache* cache = nullptr;
+  /// A larger module without code in the cache is left to the interpreter; bytes of the module.
+  size_t max_module_bytes = SIZE_MAX;
+  /// Called by one thread from time to time, with the numbers of functions done and of all.
+  std::function<void(size_t done, size_t all)> progress;
 };
 
 /// What codegen of a module did.
@@ -46,6 +48,9 @@ std::unique_ptr<engine::Compiler> make_compiler(Options options = {});
 
 /// Compiles all of a module and says what came of it.
 CodegenReport report(std::shared_ptr<const engine::Module> module, const Options& options);
+
+/// Sees to it that the cache has the module's code. `functions` is 0 where it was there; declined functions are not named.
+CodegenReport codegen(std::shared_ptr<const engine::Module> module, const Options& options);
 
 /// The passes that can be switched off, in their order.
 std::vector<std::string> pass_names();

@@ -12,10 +12,14 @@
 
 #if KRAIT_JIT
 #include "jit/jit.hpp"
+#include "tools/code_cache.hpp"
 #endif
 
 namespace krait::tools {
 namespace fs = std::filesystem;
+
+/// Codegen of a module of this size takes some ten milliseconds: done at once, where a larger one is interpreted.
+[[maybe_unused]] constexpr size_t SmallModule = 200'000;
 
 int fail(const std::string& message, int status) {
   std::fprintf(stderr, "krait: %s\n", message.c_str());
@@ -74,6 +78,12 @@ Result<fs::path> cache_folder() {
   return Error{"no place for the cache: set XDG_CACHE_HOME to a folder"};
 }
 
+Result<fs::path> code_folder() {
+  auto cache = cache_folder();
+  if (!cache) return cache.error();
+  return *cache / "code";
+}
+
 Result<RuntimePaths> find_runtime() {
   fs::path folder;
   if (const char* given = std::getenv("KRAIT_RUNTIME"); given && *given) {
@@ -101,20 +111,31 @@ std::vector<std::string> engine_names() {
 }
 
 void EngineOption::add_to(CLI::App& verb) {
-  name_ = engine_names().front();
+  name_ = "auto";
   verb.add_option("--engine", name_, "How wasm runs")
       ->take_last()
-      ->check(CLI::IsMember({"interp", "jit"}))
+      ->check(CLI::IsMember({"auto", "interp", "jit"}))
       ->capture_default_str();
 }
 
 Result<engine::Compiler*> EngineOption::compiler() const {
   if (name_ == "interp") return static_cast<engine::Compiler*>(nullptr);
 #if KRAIT_JIT
-  if (!made_) made_ = jit::make_compiler();
+  if (!made_) {
+    jit::Options options;
+    if (const auto folder = code_folder()) {
+      cache_ = std::make_unique<DiskCodeCache>(*folder);
+      options.cache = cache_.get();
+    }
+    const char* codegen = std::getenv("PYTHON_CODEGEN");
+    if (name_ == "auto" && !(codegen && std::string_view(codegen) == "on")) options.max_module_bytes = SmallModule;
+    made_ = jit::make_compiler(std::move(options));
+  }
   if (made_) return made_.get();
+  if (name_ == "auto") return static_cast<engine::Compiler*>(nullptr);
   return Error{"--engine jit: it has no code for this machine"};
 #else
+  if (name_ == "auto") return static_cast<engine::Compiler*>(nullptr);
   return Error{"--engine jit: this krait is built without it"};
 #endif
 }

@@ -10,6 +10,7 @@
 
 #include "base/result.hpp"
 #include "engine/compiler.hpp"
+#include "jit/code_cache.hpp"
 #include "pyhost/python.hpp"
 #include "store/function_store.hpp"
 
@@ -21,6 +22,7 @@ constexpr int Success = 0, Failed = 1, UsageError = 2;
 void add_upload(CLI::App& app, int& status);
 void add_invoke(CLI::App& app, int& status);
 void add_run(CLI::App& app, int& status);
+void add_codegen(CLI::App& app, int& status);
 void add_paths(CLI::App& app, int& status);
 void add_list(CLI::App& app, int& status);
 void add_remove(CLI::App& app, int& status);
@@ -49,6 +51,8 @@ struct RuntimePaths {
 };
 /// $XDG_CACHE_HOME/krait, else ~/.cache/krait.
 Result<std::filesystem::path> cache_folder();
+/// Where machine code is kept: `code` in cache_folder().
+Result<std::filesystem::path> code_folder();
 /// An error, saying what to run, where the runtime is not built.
 Result<RuntimePaths> find_runtime();
 
@@ -56,11 +60,13 @@ Result<RuntimePaths> find_runtime();
 class EngineOption {
  public:
   void add_to(CLI::App& verb);
+  /// By default the JIT, with the code cache: large modules whose code it lacks are interpreted (PYTHON_CODEGEN=on: compiled).
   /// Null for the interpreter; an error where the engine is not built in. Owned by this.
   [[nodiscard]] Result<engine::Compiler*> compiler() const;
 
  private:
   std::string name_;
+  mutable std::unique_ptr<jit::CodeCache> cache_;  // outlives made_
   mutable std::unique_ptr<engine::Compiler> made_;
 };
 /// The engines of this build, the default first: "interp".

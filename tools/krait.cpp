@@ -46,6 +46,7 @@ int main(int argc, char** argv) {
   add_upload(app, status);
   add_invoke(app, status);
   add_run(app, status);
+  add_codegen(app, status);
   add_paths(app, status);
   add_list(app, status);
   add_remove(app, status);

@@ -9,6 +9,7 @@ namespace {
 constexpr const char* Footer = R"(A name and a path a line, or with NAME that path alone:
   store        uploaded functions ($KRAIT_HOME)
   cache        what was built for wasm ($XDG_CACHE_HOME/krait)
+  code         machine code made by the JIT
   python.wasm  CPython as a plain WASI command, for other runtimes too
   reactor      CPython as krait runs it
   stdlib       the folder that holds python3.13/
@@ -20,6 +21,7 @@ Example:
 int paths(const std::string& wanted) {
   const auto home = store::default_home();
   const auto cache = cache_folder();
+  const auto code = code_folder();
   const auto runtime = find_runtime();
   struct Row {
     const char* name;
@@ -32,6 +34,7 @@ int paths(const std::string& wanted) {
   const Row rows[] = {
       home ? Row{"store", &*home, nullptr} : Row{"store", nullptr, &home.error()},
       cache ? Row{"cache", &*cache, nullptr} : Row{"cache", nullptr, &cache.error()},
+      code ? Row{"code", &*code, nullptr} : Row{"code", nullptr, &code.error()},
       part("python.wasm", &RuntimePaths::python_wasm),
       part("reactor", &RuntimePaths::reactor),
       part("stdlib", &RuntimePaths::stdlib),

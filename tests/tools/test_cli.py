@@ -31,10 +31,52 @@ NUMBERS = """(module
   (func (export "outer") (call $inner)))"""
 
 
+class Codegen(KraitTest):
+    """In a cache of its own."""
+
+    def setUp(self):
+        super().setUp()
+        if "jit" not in self.ok("version").stdout.decode():
+            self.skipTest("built without the JIT")
+        self.environment["XDG_CACHE_HOME"] = str(self.folder / "cache")
+        self.code = self.folder / "cache" / "krait" / "code"
+        self.wasm = self.module("numbers", NUMBERS)
+
+    def add(self):
+        result = self.ok("run", "--engine", "jit", "--invoke", "add", self.wasm, "1", "2")
+        self.assertEqual(result.stdout, b"3\n")
+        return result.stderr
+
+    def test_a_second_run_is_no_work(self):
+        self.assertIn(b"4 functions", self.ok("codegen", self.wasm).stdout)
+        (plain,) = (self.code / "plain").iterdir()
+        before = plain.stat().st_mtime_ns
+        self.assertIn(b"up to date", self.ok("codegen", self.wasm).stdout)
+        self.assertEqual(self.add(), "")
+        self.assertEqual(plain.stat().st_mtime_ns, before)
+        self.fails(2, "give FILE", "codegen")
+
+    def test_a_damaged_file_is_reported_and_made_again(self):
+        self.ok("codegen", self.wasm)
+        (plain,) = (self.code / "plain").iterdir()
+        whole = plain.read_bytes()
+        for damaged in (whole[:-1], whole[:100], b"", whole[:-5] + bytes([whole[-5] ^ 1]) + whole[-4:]):
+            plain.write_bytes(damaged)
+            report = self.add()
+            self.assertIn("damaged file", report)
+            self.assertEqual(report.count("\n"), 1)
+            self.assertEqual(plain.read_bytes(), whole)
+            self.assertEqual(self.add(), "")
+
+    def test_a_cache_that_cannot_be_written_is_no_failure(self):
+        self.file("cache/krait", "no folder")
+        self.assertIn("going on without", self.add())
+
+
 class Usage(KraitTest):
     def test_help(self):
         text = self.ok("--help").stdout.decode()
-        for verb in ("upload", "invoke", "run", "paths", "list", "remove", "version"):
+        for verb in ("upload", "invoke", "run", "codegen", "paths", "list", "remove", "version"):
             self.assertIn(verb, text)
             help_of_verb = self.ok(verb, "--help").stdout.decode()
             self.assertIn(f"krait {verb}", help_of_verb)
