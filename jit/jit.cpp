@@ -7,6 +7,7 @@
 #include <thread>
 #include <unordered_map>
 
+#include "jit/blob.hpp"
 #include "jit/build.hpp"
 #include "jit/builtins.hpp"
 #include "jit/image.hpp"
@@ -18,7 +19,12 @@ namespace {
 
 using engine::Module;
 
-CompiledFunction interpreted(const Module& module, uint32_t index, const CpuFeatures& cpu, std::string why);
+/// The thunk of a function that the interpreter runs.
+CompiledFunction interpreted(const Module& module, uint32_t index, const CpuFeatures& cpu, std::string why) {
+  CompiledFunction thunk = compile_thunk(module, index, Builtin::CallInterpreter, cpu);
+  thunk.declined = std::move(why);
+  return thunk;
+}
 
 /// Compiles one function index: its own code, or the thunk that stands for it.
 CompiledFunction compile_index(const Module& module, uint32_t index, const Options& options, const CpuFeatures& cpu) {
@@ -32,12 +38,6 @@ CompiledFunction compile_index(const Module& module, uint32_t index, const Optio
   CompiledFunction f = compile_function(module, index - imported, options, cpu, nullptr);
   if (f.declined.empty()) return f;
   return interpreted(module, index, cpu, std::move(f.declined));
-}
-
-CompiledFunction interpreted(const Module& module, uint32_t index, const CpuFeatures& cpu, std::string why) {
-  CompiledFunction thunk = compile_thunk(module, index, Builtin::CallInterpreter, cpu);
-  thunk.declined = std::move(why);
-  return thunk;
 }
 
 /// A tail call from machine code to an interpreted function and back would use up the native stack. So beside interpreted
@@ -76,8 +76,7 @@ class JitCompiler final : public engine::Compiler {
     std::lock_guard lock(mutex_);
     std::weak_ptr<Image>& known = images_[module.get()];
     if (std::shared_ptr<Image> image = known.lock()) return image;
-    std::vector<CompiledFunction> functions = compile_all(*module, options_, cpu_);
-    std::shared_ptr<Image> image = Image::map(module, link(*module, functions));
+    std::shared_ptr<Image> image = Image::map(module, cached_or_compiled(*module));
     if (options_.perf_map) write_perf_map(*module, *image);
     known = image;
     return image;
@@ -88,6 +87,16 @@ class JitCompiler final : public engine::Compiler {
   [[nodiscard]] const void* const* builtins() const override { return builtin_table(); }
 
  private:
+  Blob cached_or_compiled(const Module& module) const {
+    if (options_.load)
+      if (const std::vector<std::byte> bytes = options_.load(module); !bytes.empty())
+        if (Result<Blob> blob = deserialize(bytes, module, cpu_)) return std::move(*blob);
+    std::vector<CompiledFunction> functions = compile_all(module, options_, cpu_);
+    Blob blob = link(module, functions);
+    if (options_.save) options_.save(module, serialize(blob, module, cpu_));
+    return blob;
+  }
+
   const Options options_;
   const CpuFeatures cpu_;
   std::mutex mutex_;

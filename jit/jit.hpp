@@ -1,7 +1,9 @@
 // The JIT as the engine's compiler, and as a tool for people.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -16,6 +18,10 @@ struct Options {
   uint64_t seed = 0;                   ///< if not 0, the allocator makes random choices
   bool perf_map = false;               ///< write /tmp/perf-PID.map
   bool verify = false;                 ///< check the IR after each pass; broken IR aborts
+  /// A code cache. `load` gives what `save` was given for that module, or nothing; what does not fit this compiler
+  /// or CPU is compiled anew and saved. Both are called from image_for, one call at a time.
+  std::function<std::vector<std::byte>(const engine::Module&)> load;
+  std::function<void(const engine::Module&, std::span<const std::byte>)> save;
   /// Leaves functions to the interpreter where this says so; for tests of mixed calls.
   bool (*decline)(uint32_t defined_func) = nullptr;
 };

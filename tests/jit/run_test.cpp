@@ -147,6 +147,35 @@ TEST_CASE("the same bytes come out whatever the number of threads") {
   CHECK(codes[0] == codes[2]);
 }
 
+TEST_CASE("code comes back from a cache, and what does not fit is made anew") {
+  const char* text = R"((module (func (export "f") (param i32) (result i32) (i32.mul (local.get 0) (i32.const 3)))))";
+  std::vector<std::byte> kept;
+  int loads = 0, saves = 0;
+  krait::jit::Options options;
+  options.load = [&](const Module&) { return ++loads, kept; };
+  options.save = [&](const Module&, std::span<const std::byte> bytes) { ++saves, kept.assign(bytes.begin(), bytes.end()); };
+  auto run = [&] {
+    JitGuest g(options);
+    g.guest.instantiate(text);
+    CHECK(g.guest.get<int32_t>("f", 14) == 42);
+  };
+  run();
+  CHECK(saves == 1);
+  run();
+  CHECK(saves == 1);
+  const std::vector<std::byte> good = kept;
+  for (const size_t at : {size_t{0}, size_t{8}, size_t{12}, size_t{16}}) {  // magic, version, CPU, functions
+    kept[at] ^= std::byte{0x55};
+    run();
+    CHECK(kept == good);
+  }
+  kept.resize(kept.size() / 2);
+  run();
+  CHECK(kept == good);
+  CHECK(saves == 6);
+  CHECK(loads == 7);
+}
+
 TEST_CASE("an indirect call reaches the host, other instances and the interpreter through one table") {
   krait::jit::Options options;
   options.decline = [](uint32_t func) { return func == 1; };

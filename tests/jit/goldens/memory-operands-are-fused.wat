@@ -16,7 +16,7 @@
 ;; ret
 ;; decrement:
 ;; L0:
-;; sub dword ptr [r14+rdi+4], 1
+;; add dword ptr [r14+rdi+4], -1
 ;; ret
 ;; is_letter_a:
 ;; L0:
