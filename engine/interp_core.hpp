@@ -12,6 +12,8 @@
 // b and the one below in tos. The state is not data but the place in `table` that the next opcode is looked up in, so
 // each handler exists once per state and code may arrive at a label in any of them. SPILL makes any state 0.
 //
+// Some handlers look at the next opcode and do both: two local.get, i32.const with i32.add, a comparison with br_if.
+//
 // A frame on the value stack, towards higher addresses:
 //
 //   | params, locals | Frame | operands ... |        a call's arguments, the caller's topmost operands, are
