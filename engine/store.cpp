@@ -201,8 +201,11 @@ __attribute__((noinline, no_sanitize("address"))) void Store::collect_exceptions
   if (outermost) {
     for (auto* at = reinterpret_cast<const uint64_t*>(&registers); at < reinterpret_cast<const uint64_t*>(outermost); ++at)
       mark(*at);
-    if (activation_->stack_top)
-      for (const Slot* at = value_stack_.begin(); at < activation_->stack_top; ++at) mark(*at);
+    // Activations of machine code have no part of the value stack: the next interpreter's one says how far it is in use.
+    const Activation* top = activation_;
+    while (top && !top->stack_top) top = top->previous;
+    if (top)
+      for (const Slot* at = value_stack_.begin(); at < top->stack_top; ++at) mark(*at);
   }
   for (const auto& instance : instances_)
     for (GlobalCell* cell : instance->globals_) mark(cell->low);
