@@ -15,6 +15,8 @@
 #include <cstring>
 #include <filesystem>
 
+#include "engine/compiler.hpp"
+
 namespace krait::pyhost {
 
 namespace fs = std::filesystem;
@@ -132,6 +134,7 @@ struct PythonRuntime::Parts {
   std::shared_ptr<const MappedFile> stdlib;
   engine::Linker linker;
   engine::Compiler* compiler = nullptr;
+  std::shared_ptr<engine::CodeImage> code;  // kept: a compiler forgets an image that no instance uses
 };
 
 PythonRuntime::PythonRuntime(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -146,6 +149,7 @@ Result<std::shared_ptr<const PythonRuntime>> PythonRuntime::load(const PythonCon
   parts->module = std::move(*module);
   parts->stdlib = std::move(*stdlib);
   parts->compiler = config.compiler;
+  if (config.compiler) parts->code = config.compiler->image_for(parts->module);
   define_wasi(parts->linker);
   define_krait(parts->linker);
   return std::shared_ptr<const PythonRuntime>(new PythonRuntime(std::move(parts)));
