@@ -39,7 +39,9 @@ def find(program, variable):
 def natives():
     seen = set()
     for program, variable in (("python3.13", "KRAIT_BENCH_PYTHON"), ("python3", "KRAIT_BENCH_PYTHON3")):
-        path = find(program, variable)
+        # The system's own is built with profiles, which one that a user built for himself may not be.
+        system = f"/usr/bin/{program}"
+        path = os.environ.get(variable) or (system if os.access(system, os.X_OK) else shutil.which(program))
         version = output_of([path, "--version"]) if path else ""
         if version and version not in seen:
             seen.add(version)
