@@ -221,7 +221,7 @@ bool BackgroundImage::prepare() {
   compile_imports();
   std::vector<CodeArea::Item> items;
   for (uint32_t i = 0; i < imported(); ++i)
-    if (!results_[i].bytes.empty()) items.push_back({i, &results_[i], true});
+    if (!imports_[i].bytes.empty()) items.push_back({i, &imports_[i], true});
   if ((!items.empty() && !area_->publish(items)) || !publish_thunks()) {
     area_.reset();
     return false;
@@ -231,8 +231,8 @@ bool BackgroundImage::prepare() {
 }
 
 void BackgroundImage::compile_imports() {
-  if (std::exchange(imports_compiled_, true)) return;
-  for (uint32_t i = 0; i < imported(); ++i) results_[i] = compile_index(*module_, i, settings_.options, settings_.cpu);
+  if (!imports_.empty()) return;
+  for (uint32_t i = 0; i < imported(); ++i) imports_.push_back(compile_index(*module_, i, settings_.options, settings_.cpu));
 }
 
 bool BackgroundImage::publish_thunks() {
@@ -261,6 +261,7 @@ void BackgroundImage::switch_to(uint32_t defined, const void* code) {
 void BackgroundImage::finish() {
   std::lock_guard area_lock(area_mutex_);
   compile_imports();
+  std::copy(imports_.begin(), imports_.end(), results_.begin());
   keep_tail_calls_flat(*module_, settings_.cpu, results_);
   Blob blob = link(*module_, results_);
   const bool cached = uses_cache(settings_.options);

@@ -94,7 +94,8 @@ class BackgroundImage final : public engine::CodeImage {
 
   std::mutex area_mutex_;                         // for who publishes; taken before mutex_
   std::unique_ptr<CodeArea> area_;
-  bool prepared_ = false, imports_compiled_ = false;
+  bool prepared_ = false;
+  std::vector<CompiledFunction> imports_;         // thunks
   std::atomic<const CodeArea*> published_{nullptr};
   std::atomic<const Image*> final_{nullptr};
 };
