@@ -11,7 +11,7 @@ const char* build(const engine::Module& module, uint32_t defined_func, Function&
 /// The IR of a thunk that puts its arguments into slots and calls `builtin` for function `func_index`.
 void build_thunk(const engine::Module& module, uint32_t func_index, Builtin builtin, Function& out);
 
-/// True if the JIT has a calling convention for the type (all its values are scalars).
+/// True if the JIT has a calling convention for the type (few enough values).
 bool supports(const engine::FuncType& type);
 
 }  // namespace krait::jit

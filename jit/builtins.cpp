@@ -179,11 +179,12 @@ uint64_t ref_func(Context* context, uint64_t index) {
 
 /// As entry_stub_code() lays it out on the stack.
 struct SavedRegisters {
-  uint64_t ints[IntArgs.size()];       // in the order of IntArgs; results: the first two
-  uint64_t floats[FloatArgs.size()];   // results: the first two
+  uint64_t ints[IntArgs.size()];          // in the order of IntArgs; results: the first two
+  uint64_t floats[FloatArgs.size()][2];   // results: the first two
   uint64_t kept[2];
 };
 constexpr size_t StubFrame = sizeof(SavedRegisters) + 8;  // keeps rsp aligned
+static_assert(offsetof(SavedRegisters, floats) == 48 && offsetof(SavedRegisters, kept) == 176);
 static_assert(StubFrame % 16 == 8);
 
 [[gnu::noinline]] bool marshal_call(Context* context, FuncInstance& func, SavedRegisters* saved, uint64_t* stack) {
@@ -191,16 +192,23 @@ static_assert(StubFrame % 16 == 8);
   const Signature s = signature_of(type);
   std::vector<Slot> slots(std::max<size_t>({type.param_slots, type.result_slots, 1}));
   size_t ints = 0, floats = 0;
-  for (size_t i = 0; i < s.params.size(); ++i) {
-    const Place& p = s.params[i];
-    slots[i] = p.reg == NoPReg ? stack[p.offset / 8] : is_float(p.type) ? saved->floats[floats++] : saved->ints[ints++];
+  auto place = [&](const Place& p) -> uint64_t* {
+    return p.reg == NoPReg ? stack + p.offset / 8 : is_float(p.type) ? saved->floats[floats++] : &saved->ints[ints++];
+  };
+  Slot* slot = slots.data();
+  for (const Place& p : s.params) {
+    const uint64_t* from = place(p);
+    *slot++ = *from;
+    if (p.type == Type::V128) *slot++ = from[1];
   }
   if (!call_func(context, func, slots.data())) return false;
   ints = floats = 0;
-  for (size_t i = 0; i < s.results.size(); ++i) {
-    const Place& p = s.results[i];
-    const Slot value = p.type == Type::I32 ? static_cast<uint32_t>(slots[i]) : slots[i];
-    (p.reg == NoPReg ? stack[p.offset / 8] : is_float(p.type) ? saved->floats[floats++] : saved->ints[ints++]) = value;
+  slot = slots.data();
+  for (const Place& p : s.results) {
+    uint64_t* to = place(p);
+    *to = p.type == Type::I32 ? static_cast<uint32_t>(*slot) : *slot;
+    ++slot;
+    if (p.type == Type::V128) to[1] = *slot++;
   }
   return true;
 }
@@ -221,13 +229,13 @@ extern "C" void krait_jit_call_entry(Context* context, const FuncEntry* entry, S
       "subq %0, %%rsp\n"
       "movq %%rdi, 0(%%rsp)\n movq %%rsi, 8(%%rsp)\n movq %%rdx, 16(%%rsp)\n"
       "movq %%rcx, 24(%%rsp)\n movq %%r8, 32(%%rsp)\n movq %%rax, 40(%%rsp)\n"
-      "movsd %%xmm0, 48(%%rsp)\n movsd %%xmm1, 56(%%rsp)\n movsd %%xmm2, 64(%%rsp)\n movsd %%xmm3, 72(%%rsp)\n"
-      "movsd %%xmm4, 80(%%rsp)\n movsd %%xmm5, 88(%%rsp)\n movsd %%xmm6, 96(%%rsp)\n movsd %%xmm7, 104(%%rsp)\n"
-      "movq %%r9, 112(%%rsp)\n movq %%r10, 120(%%rsp)\n"
+      "movups %%xmm0, 48(%%rsp)\n movups %%xmm1, 64(%%rsp)\n movups %%xmm2, 80(%%rsp)\n movups %%xmm3, 96(%%rsp)\n"
+      "movups %%xmm4, 112(%%rsp)\n movups %%xmm5, 128(%%rsp)\n movups %%xmm6, 144(%%rsp)\n movups %%xmm7, 160(%%rsp)\n"
+      "movq %%r9, 176(%%rsp)\n movq %%r10, 184(%%rsp)\n"
       "movq %%r15, %%rdi\n movq %%r11, %%rsi\n movq %%rsp, %%rdx\n"
       "call krait_jit_call_entry\n"
-      "movq 0(%%rsp), %%rax\n movq 8(%%rsp), %%rdx\n movsd 48(%%rsp), %%xmm0\n movsd 56(%%rsp), %%xmm1\n"
-      "movq 112(%%rsp), %%r9\n movq 120(%%rsp), %%r10\n"
+      "movq 0(%%rsp), %%rax\n movq 8(%%rsp), %%rdx\n movups 48(%%rsp), %%xmm0\n movups 64(%%rsp), %%xmm1\n"
+      "movq 176(%%rsp), %%r9\n movq 184(%%rsp), %%r10\n"
       "addq %0, %%rsp\n"
       "ret\n" ::"i"(StubFrame));
 }

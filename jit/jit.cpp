@@ -33,7 +33,7 @@ CompiledFunction compile_index(const Module& module, uint32_t index, const Optio
   const uint32_t imported = module.imported_funcs;
   if (!supports(module.type_of_func(index))) {
     CompiledFunction none;
-    none.declined = "a v128 in the signature";
+    none.declined = "a signature that is too large";
     return none;
   }
   if (index < imported) return compile_thunk(module, index, Builtin::CallImport, cpu);
@@ -76,6 +76,8 @@ std::vector<CompiledFunction> compile_all(const Module& module, const Options& o
   return out;
 }
 
+CpuFeatures cpu_for(const Options& options) { return options.baseline ? CpuFeatures{} : detect_cpu(); }
+
 /// The cache holds what the options as they stand for everybody make.
 bool uses_cache(const Options& o) { return o.cache && o.disable.empty() && !o.registers && !o.seed && !o.decline; }
 
@@ -95,7 +97,7 @@ BlobIdentity identity_of(const Module& module, CodeCache& cache, const CpuFeatur
 
 class JitCompiler final : public engine::Compiler {
  public:
-  explicit JitCompiler(Options options) : options_(std::move(options)), cpu_(detect_cpu()) {}
+  explicit JitCompiler(Options options) : options_(std::move(options)), cpu_(cpu_for(options_)) {}
 
   std::shared_ptr<engine::CodeImage> image_for(std::shared_ptr<const Module> module) override {
     std::lock_guard lock(mutex_);
@@ -152,6 +154,7 @@ CpuFeatures detect_cpu() {
   cpu.bmi1 = __builtin_cpu_supports("bmi");
   cpu.bmi2 = __builtin_cpu_supports("bmi2");
   cpu.lzcnt = __builtin_cpu_supports("lzcnt");
+  cpu.avx = __builtin_cpu_supports("avx");
   cpu.avx2 = __builtin_cpu_supports("avx2");
 #endif
   return cpu;
@@ -164,7 +167,7 @@ std::unique_ptr<engine::Compiler> make_compiler(Options options) {
 
 CodegenReport report(std::shared_ptr<const Module> module, const Options& options) {
   const auto start = std::chrono::steady_clock::now();
-  std::vector<CompiledFunction> functions = compile_all(*module, options, detect_cpu());
+  std::vector<CompiledFunction> functions = compile_all(*module, options, cpu_for(options));
   CodegenReport out;
   for (uint32_t i = 0; i < functions.size(); ++i) {
     if (!functions[i].declined.empty()) out.declined.push_back({i, functions[i].declined});
@@ -178,7 +181,7 @@ CodegenReport report(std::shared_ptr<const Module> module, const Options& option
 CodegenReport codegen(std::shared_ptr<const Module> module, const Options& options) {
   const auto start = std::chrono::steady_clock::now();
   CodegenReport out;
-  const CpuFeatures cpu = detect_cpu();
+  const CpuFeatures cpu = cpu_for(options);
   const BlobIdentity identity = identity_of(*module, *options.cache, cpu);
   if (const auto image = from_cache(module, *options.cache, identity)) {
     out.code_bytes = image->blob().code.size();
@@ -201,7 +204,7 @@ std::vector<std::string> pass_names() {
 
 std::string disassemble(const Module& module, uint32_t defined_func, const Options& options) {
   std::string text = module.func_name(module.imported_funcs + defined_func) + ":\n";
-  const CompiledFunction f = compile_function(module, defined_func, options, detect_cpu(), &text);
+  const CompiledFunction f = compile_function(module, defined_func, options, cpu_for(options), &text);
   if (!f.declined.empty()) text += "left to the interpreter: " + f.declined + "\n";
   return text;
 }

@@ -257,8 +257,9 @@ void Emitter::emit_int(const Inst& inst) {
 }
 
 void Emitter::emit_load(const Inst& inst) {
-  const x86::Mem m = address(inst);
   const PReg d = reg(inst.def);
+  if (inst.kind >= MemKind::V128) return emit_vector_load(inst, d);
+  const x86::Mem m = address(inst);
   trap_site(TrapKind::MemoryOutOfBounds, inst.wasm_pc);
   switch (inst.kind) {
     case MemKind::I8U: case MemKind::I16U: a_.movzx(r32(d), m); return;
@@ -268,7 +269,7 @@ void Emitter::emit_load(const Inst& inst) {
     case MemKind::I64: a_.mov(r64(d), m); return;
     case MemKind::F32: a_.movss(xmm(d), m); return;
     case MemKind::F64: a_.movsd(xmm(d), m); return;
-    case MemKind::V128: a_.movups(xmm(d), m); return;
+    default: return;
   }
 }
 
@@ -291,7 +292,7 @@ void Emitter::emit_store(const Inst& inst) {
 }
 
 void Emitter::emit_global(const Inst& inst) {
-  const uint32_t size = inst.type == Type::I32 || inst.type == Type::F32 ? 4 : 8;
+  const uint32_t size = bytes_of(inst.type);
   const uint64_t own = inst.imm - f_.ir->module->imported_globals;  // wraps for imported ones
   x86::Mem cell(r64(Scratch), 0, size);
   if (own < engine::InlineGlobals) {
@@ -304,6 +305,7 @@ void Emitter::emit_global(const Inst& inst) {
   const PReg r = reg(get ? inst.def : inst.b);
   switch (inst.type) {
     case Type::F32: get ? a_.movss(xmm(r), cell) : a_.movss(cell, xmm(r)); return;
+    case Type::V128: get ? a_.movups(xmm(r), cell) : a_.movups(cell, xmm(r)); return;
     case Type::F64: get ? a_.movsd(xmm(r), cell) : a_.movsd(cell, xmm(r)); return;
     default: get ? a_.mov(gp(inst.type, r), cell) : a_.mov(cell, gp(inst.type, r)); return;
   }

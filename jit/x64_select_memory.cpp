@@ -369,7 +369,10 @@ void Selector::select_node(NodeId id) {
     case Op::Return: return select_return(id);
     case Op::Result: case Op::ExtendU: return;
     case Op::Poll: add(id); return;
-    case Op::Const: case Op::V128Const: case Op::Param: case Op::Phi: return;
+    case Op::Vector: return select_vector(id);
+    case Op::LoadLane: case Op::StoreLane: return select_lane_access(id);
+    case Op::V128Const: add(id).def = define(id); return;
+    case Op::Const: case Op::Param: case Op::Phi: return;
     default: break;
   }
   if (is_compare(n.op)) return select_compare(id);
