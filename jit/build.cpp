@@ -18,8 +18,18 @@ uint32_t Builder::snapshot(size_t values) {
   return at;
 }
 
+/// For LoopEntry, in front of the loop's phis.
+void Builder::note_entry(const Control& c) {
+  entry_->header = c.target;
+  entry_->locals = static_cast<uint32_t>(locals_.size());
+  entry_->state = locals_;
+  entry_->state.insert(entry_->state.end(), stack_.begin(), stack_.end());
+}
+
 void Builder::start_loop(Control& c) {
   c.target = new_block();
+  const bool entered = entry_ && entry_->loop == in_.offset;
+  if (entered) note_entry(c);
   emit(Op::Jump, Type::None);
   add_edge(current_, c.target);
   enter(c.target);
@@ -36,6 +46,10 @@ void Builder::start_loop(Control& c) {
   for (uint32_t i = 0; i < c.params.size(); ++i)
     add_phi(static_cast<uint32_t>(locals_.size()) + i, stack_[c.height + i]);
   c.phi_count = static_cast<uint32_t>(loop_phis_.size()) - c.first_phi;
+  for (uint32_t i = 0; entered && i < c.phi_count; ++i) {
+    const auto [slot, phi] = loop_phis_[c.first_phi + i];
+    entry_->phis.emplace_back(slot < entry_->locals ? slot : slot + c.height, phi);
+  }
   ++next_loop_;
   emit(Op::Poll, Type::None);
 }
@@ -297,8 +311,9 @@ const char* Builder::control_instruction() {
 const char* Builder::memory_instruction() {
   switch (in_.op) {
     case Opcode::MemorySize:
-      if (in_.index != 0) return "a second memory";
-      push(emit(Op::MemorySize, Type::I32));
+      // What Context says of a shared memory's size may be older than what other threads made of it.
+      if (in_.index != 0 || m_.memories[0].limits.shared) builtin(Builtin::MemorySize, Type::I32, {in_.index}, 0);
+      else push(emit(Op::MemorySize, Type::I32));
       return nullptr;
     case Opcode::MemoryGrow: builtin(Builtin::MemoryGrow, Type::I32, {in_.index}, 1); return nullptr;
     case Opcode::MemoryFill: builtin(Builtin::MemoryFill, Type::None, {in_.index}, 3); return nullptr;
@@ -363,14 +378,16 @@ const char* Builder::instruction() {
     default: break;
   }
   if (const MemoryOp* op = memory_op(in_.op)) {
-    if (in_.index != 0) return "a second memory";
-    if (op->store) {
-      const NodeId value = pop(), address = pop();
-      emit(Op::Store, Type::None, {{address, value}}, in_.value, static_cast<uint8_t>(op->kind));
-    } else {
-      const NodeId address = pop();
-      push(emit(Op::Load, op->type, {{address}}, in_.value, static_cast<uint8_t>(op->kind)));
-    }
+    const NodeId value = op->store ? pop() : None;
+    NodeId address = pop();
+    const uint64_t place = access(address, bytes_of(op->kind));
+    const auto kind = static_cast<uint8_t>(op->kind);
+    if (op->store) emit(Op::Store, Type::None, {{address, value}}, place, kind);
+    else push(emit(Op::Load, op->type, {{address}}, place, kind));
+    return nullptr;
+  }
+  if (engine::info_of(in_.op).prefix == 0xfe) {
+    atomic_instruction();
     return nullptr;
   }
   if (engine::info_of(in_.op).prefix == 0xfd) {
@@ -414,12 +431,14 @@ const char* Builder::run() {
 
 bool supports(const engine::FuncType& type) { return type.results.size() < 200 && type.params.size() < 1000; }
 
-const char* build(const engine::Module& module, uint32_t defined_func, Function& out) {
+const char* build(const engine::Module& module, uint32_t defined_func, Function& out, LoopEntry* entry) {
   out.module = &module;
   out.index = module.imported_funcs + defined_func;
   out.type = &module.type_of_func(out.index);
   if (!supports(*out.type)) return "a signature that is too large";
-  if (const char* declined = Builder(module, module.functions[defined_func], out).run()) return declined;
+  if (const char* declined = Builder(module, module.functions[defined_func], out, entry).run()) return declined;
+  if (entry)
+    if (const char* declined = enter_at_loop(out, *entry)) return declined;
   analyse(out);
   clean(out);
   return nullptr;

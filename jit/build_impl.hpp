@@ -81,8 +81,8 @@ struct Control {
 
 class Builder {
  public:
-  Builder(const engine::Module& module, const engine::Function& wasm, Function& out)
-      : m_(module), wasm_(wasm), f_(out), reader_(module.bytes(), wasm.code_begin, wasm.code_end) {}
+  Builder(const engine::Module& module, const engine::Function& wasm, Function& out, LoopEntry* entry)
+      : m_(module), wasm_(wasm), f_(out), entry_(entry), reader_(module.bytes(), wasm.code_begin, wasm.code_end) {}
 
   const char* run();
 
@@ -122,6 +122,7 @@ class Builder {
   static std::span<const ValType> label_types(const Control& c) { return c.kind == Opcode::Loop ? c.params : c.results; }
 
   void start_loop(Control& c);
+  void note_entry(const Control& c);
   void end_loop(const Control& c);
   void merge(Control& c);
   void begin_block();
@@ -142,6 +143,11 @@ class Builder {
   NodeId i32(uint32_t value) { return f_.constant(Type::I32, value); }
   NodeId v128(uint64_t low, uint64_t high) { return emit(Op::V128Const, Type::V128, {}, f_.vector(low, high)); }
 
+  // build_memory.cpp
+  uint64_t access(NodeId& address, uint32_t bytes);
+  void atomic_instruction();
+  NodeId check(Builtin id, NodeId address, uint32_t bytes);
+
   // build_simd.cpp
   void simd_instruction();
   bool splat_of_constant(NodeId value);
@@ -149,6 +155,7 @@ class Builder {
   const engine::Module& m_;
   const engine::Function& wasm_;
   Function& f_;
+  LoopEntry* const entry_;
   engine::Reader reader_;
   Instruction in_{};
   BlockId current_ = None;

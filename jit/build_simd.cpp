@@ -41,9 +41,10 @@ void Builder::simd_instruction() {
   const engine::OpcodeTraits& traits = engine::traits_of(in_.op);
   VectorImm imm{in_.op, in_.lane, 0};
   if (traits.immediates == Immediates::MemArgLane) {
-    const NodeId vector = pop(), address = pop();
+    const NodeId vector = pop();
+    NodeId address = pop();
     const auto aux = static_cast<uint8_t>(in_.lane << 4 | static_cast<uint8_t>(lane_kind(traits.access_log2)));
-    const uint64_t place = in_.value | uint64_t{in_.index} << MemoryShift;
+    const uint64_t place = access(address, 1u << traits.access_log2);
     if (traits.result == ValType::Bottom) emit(Op::StoreLane, Type::None, {{address, vector}}, place, aux);
     else push(emit(Op::LoadLane, Type::V128, {{address, vector}}, place, aux));
     return;

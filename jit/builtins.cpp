@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstring>
 
+#include "engine/atomics.hpp"
 #include "engine/host.hpp"
 #include "engine/interp.hpp"
 #include "jit/convention.hpp"
@@ -120,6 +121,39 @@ void memory_init(Context* context, uint64_t segment, uint64_t memory, uint64_t t
 
 void data_drop(Context* context, uint64_t segment) { context->instance->drop_data(static_cast<uint32_t>(segment)); }
 
+uint64_t memory_size(Context* context, uint64_t memory) { return context->memories[memory]->pages(); }
+
+/// An access beyond what the guard pages cover, or that has no register to be checked in: the address, if all is inside.
+uint64_t memory_check(Context* context, uint64_t memory, uint64_t address, uint64_t offset, uint64_t bytes) {
+  NOTE_FRAME(context);
+  if (!context->memories[memory]->contains(address + offset, bytes)) raise(context, TrapKind::MemoryOutOfBounds);
+  return address + offset;
+}
+
+uint64_t atomic_check(Context* context, uint64_t memory, uint64_t address, uint64_t offset, uint64_t bytes) {
+  NOTE_FRAME(context);
+  if ((address + offset) % bytes != 0) raise(context, TrapKind::UnalignedAtomic);
+  if (!context->memories[memory]->contains(address + offset, bytes)) raise(context, TrapKind::MemoryOutOfBounds);
+  return address + offset;
+}
+
+/// `address` has passed atomic_check.
+template <typename T>
+uint64_t atomic_wait_on(Context* context, uint64_t memory, uint64_t address, uint64_t expected, uint64_t timeout) {
+  NOTE_FRAME(context);
+  Memory& m = *context->memories[memory];
+  if (!m.shared()) raise(context, TrapKind::ExpectedSharedMemory);
+  const engine::WaitResult result =
+      engine::atomic_wait<T>(*context, m.base() + address, static_cast<T>(expected), static_cast<int64_t>(timeout));
+  if (result == engine::WaitResult::Interrupted) leave(context);
+  return static_cast<uint64_t>(result);
+}
+
+uint64_t atomic_notify(Context* context, uint64_t memory, uint64_t address, uint64_t count) {
+  Memory& m = *context->memories[memory];
+  return m.shared() ? engine::atomic_notify(m.base() + address, static_cast<uint32_t>(count)) : 0;
+}
+
 // -- Tables -------------------------------------------------------------------------------------------------
 
 uint64_t table_get(Context* context, uint64_t table, uint64_t index) {
@@ -213,19 +247,32 @@ static_assert(StubFrame % 16 == 8);
   return true;
 }
 
-/// A call through an entry of the home's table 0.
+/// A call through an entry of the home's table 0, or of CodeArea's calls.
 extern "C" void krait_jit_call_entry(Context* context, const FuncEntry* entry, SavedRegisters* saved) {
   auto* above = reinterpret_cast<std::byte*>(saved) + StubFrame;
   Activation* activation = context->store->activation();
   activation->pc = *reinterpret_cast<void**>(above);
   activation->frame = above + 8;
   activation->depth = PcReturns;
-  FuncInstance* func = context->tables[0]->resolve(entry->func);
+  FuncInstance* func = entry->func & engine::ForeignFlag ? context->tables[0]->resolve(entry->func)
+                                                         : &context->instance->func(entry->func);
   if (!marshal_call(context, *func, saved, reinterpret_cast<uint64_t*>(above + 8))) leave(context);
 }
 
+/// A function that got code after its entry was copied is jumped to, and the entry is set right: so tail calls stay flat.
+/// Everything else goes to krait_jit_call_entry.
 [[gnu::naked]] void entry_stub_code() {
   asm volatile(
+      "1: pushq %%rax\n"
+      "movl %c1(%%r11), %%eax\n testl %%eax, %%eax\n js 3f\n"
+      "subl %c2(%%r15), %%eax\n jb 3f\n"
+      "pushq %%rcx\n"
+      "movq %c3(%%r15), %%rcx\n movq (%%rcx, %%rax, 8), %%rcx\n"
+      "leaq 1b(%%rip), %%rax\n cmpq %%rax, %%rcx\n je 2f\n"
+      "movq %%rcx, (%%r11)\n movq %%rcx, %%r11\n"
+      "popq %%rcx\n popq %%rax\n jmp *%%r11\n"
+      "2: popq %%rcx\n"
+      "3: popq %%rax\n"
       "subq %0, %%rsp\n"
       "movq %%rdi, 0(%%rsp)\n movq %%rsi, 8(%%rsp)\n movq %%rdx, 16(%%rsp)\n"
       "movq %%rcx, 24(%%rsp)\n movq %%r8, 32(%%rsp)\n movq %%rax, 40(%%rsp)\n"
@@ -237,7 +284,8 @@ extern "C" void krait_jit_call_entry(Context* context, const FuncEntry* entry, S
       "movq 0(%%rsp), %%rax\n movq 8(%%rsp), %%rdx\n movups 48(%%rsp), %%xmm0\n movups 64(%%rsp), %%xmm1\n"
       "movq 176(%%rsp), %%r9\n movq 184(%%rsp), %%r10\n"
       "addq %0, %%rsp\n"
-      "ret\n" ::"i"(StubFrame));
+      "ret\n" ::"i"(StubFrame), "i"(offsetof(FuncEntry, func)), "i"(offsetof(Context, imported_funcs)),
+      "i"(offsetof(Context, code)));
 }
 
 extern "C" void krait_jit_poll(Context* context, const void* pc, void* frame) {
@@ -291,7 +339,9 @@ const void* const* builtin_table() {
   static const void* const Table[] = {
       address_of(call_import), address_of(call_interpreter), address_of(call_ref),   address_of(resolve_indirect),
       address_of(poll_stub_code), address_of(memory_grow),   address_of(memory_copy), address_of(memory_fill),
-      address_of(memory_init), address_of(data_drop),        address_of(table_get),  address_of(table_set),
+      address_of(memory_init), address_of(data_drop),        address_of(memory_size), address_of(memory_check),
+      address_of(atomic_check), address_of(atomic_wait_on<uint32_t>), address_of(atomic_wait_on<uint64_t>),
+      address_of(atomic_notify), address_of(table_get),      address_of(table_set),
       address_of(table_size),  address_of(table_grow),       address_of(table_fill), address_of(table_copy),
       address_of(table_init),  address_of(elem_drop),        address_of(ref_func)};
   static_assert(std::size(Table) == static_cast<size_t>(Builtin::Count));

@@ -196,10 +196,15 @@ std::string print_node(const Function& f, NodeId id) {
       out += std::to_string(8 * bytes_of(static_cast<MemKind>(n.aux))) + "+" + std::to_string(offset_of(n.imm));
       if (memory_of(n.imm)) out += " memory " + std::to_string(memory_of(n.imm));
       break;
+    case Op::AtomicLoad:
+    case Op::AtomicStore:
+    case Op::AtomicRmw:
+    case Op::AtomicCmpxchg:
     case Op::LoadLane:
     case Op::StoreLane:
       out += std::to_string(8 * bytes_of(static_cast<MemKind>(n.aux & 15))) + "+" + std::to_string(offset_of(n.imm)) +
-             " lane " + std::to_string(n.aux >> 4);
+             (n.aux >> 4 ? " #" + std::to_string(n.aux >> 4) : "");
+      if (memory_of(n.imm)) out += " memory " + std::to_string(memory_of(n.imm));
       break;
     case Op::V128Const: {
       char text[48];

@@ -52,6 +52,8 @@ constexpr unsigned MemoryShift = 40;
 constexpr uint64_t offset_of(uint64_t imm) { return imm & ((uint64_t{1} << MemoryShift) - 1); }
 constexpr uint32_t memory_of(uint64_t imm) { return static_cast<uint32_t>(imm >> MemoryShift); }
 
+enum class AtomicOp : uint8_t { Add, Sub, And, Or, Xor, Exchange };
+
 /// Node::imm of a Vector: the instruction, its lane, and for a shuffle the index of its lanes in Function::vectors.
 struct VectorImm {
   engine::Opcode opcode{};
@@ -68,6 +70,7 @@ struct VectorImm {
 /// C++ functions that machine code calls; builtins.cpp has the table in this order.
 enum class Builtin : uint8_t {
   CallImport, CallInterpreter, CallRef, ResolveIndirect, Poll, MemoryGrow, MemoryCopy, MemoryFill, MemoryInit, DataDrop,
+  MemorySize, MemoryCheck, AtomicCheck, AtomicWait32, AtomicWait64, AtomicNotify,
   TableGet, TableSet, TableSize, TableGrow, TableFill, TableCopy, TableInit, ElemDrop, RefFunc, Count
 };
 

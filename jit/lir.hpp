@@ -51,7 +51,7 @@ constexpr Cond swap_operands(Cond c) {
 /// How the operands of an instruction are to be read.
 enum class Form : uint8_t {
   Plain,
-  Load,        ///< b is the memory operand; LoadLane, StoreLane
+  Load,        ///< b is the memory operand; LoadLane, StoreLane, atomics
   Modify,      ///< the memory operand is read, changed by b and written (op: Add, Sub, And, Or, Xor)
   Lea,         ///< Add: a + index * scale + disp
   Compare,     ///< Branch, Select: on `cond` of a comparison, c with index (or with the memory operand)
@@ -67,6 +67,7 @@ struct Inst {
   bool memory_operand = false;  ///< Compare, Test: the right side is in memory
   MemKind kind = MemKind::I32U; ///< memory operand
   uint8_t scale = 0;            ///< log2, of index
+  uint32_t memory = 0;          ///< which memory the operand lies in
   RegSet clobbers = 0;
   uint32_t wasm_pc = 0;
   uint64_t disp = 0;            ///< memory operand: offset

@@ -240,6 +240,11 @@ void Emitter::emit_inst(uint32_t b, Inst& inst) {
     case Op::Store: return emit_store(inst);
     case Op::GlobalGet:
     case Op::GlobalSet: return emit_global(inst);
+    case Op::AtomicLoad:
+    case Op::AtomicStore:
+    case Op::AtomicRmw:
+    case Op::AtomicCmpxchg: return emit_atomic(inst);
+    case Op::AtomicFence: return (void)a_.mfence();
     case Op::Vector: return emit_vector(inst);
     case Op::V128Const: return load_vector(reg_of(inst.def), inst.imm);
     case Op::LoadLane:

@@ -89,6 +89,13 @@ class Emitter {
   void compare_floats(Op op, Type type, const Operand& left, const Operand& right);
   void emit_float_compare_value(const Inst& inst);
 
+  // x64_emit_atomic.cpp
+  void emit_atomic(const Inst& inst);
+  x86::Mem aligned_address(const Inst& inst);
+  void emit_atomic_loop(const Inst& inst, const x86::Mem& m, uint32_t bytes);
+  void emit_cmpxchg(const Inst& inst, const x86::Mem& m, uint32_t bytes);
+  void extend_low(PReg r, uint32_t bytes);
+
   // x64_emit_simd.cpp
   struct Pair;
   static PReg reg_of(const Operand& o) { return static_cast<PReg>(o.loc.at); }

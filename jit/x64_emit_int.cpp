@@ -46,6 +46,12 @@ void Emitter::move_in(PReg dst, const Operand& o, Type type, bool keep_flags) {
 x86::Mem Emitter::address(const Inst& inst) {
   const uint32_t size = bytes_of(inst.kind);
   const bool indexed = inst.index.is_vreg();
+  if (inst.memory != 0) {
+    a_.mov(r64(Scratch), context_field(offsetof(Context, memories), 8));
+    a_.mov(r64(Scratch), x86::Mem(r64(Scratch), static_cast<int32_t>(8 * inst.memory), 8));
+    a_.mov(r64(Scratch), x86::Mem(r64(Scratch), static_cast<int32_t>(engine::Memory::base_offset()), 8));
+    return x86::Mem(r64(Scratch), r64(reg(inst.index)), inst.scale, static_cast<int32_t>(inst.disp), size);
+  }
   if (inst.disp < (uint64_t{1} << 31) && (!indexed || inst.disp < engine::GuardBytes - 16)) {
     const auto disp = static_cast<int32_t>(inst.disp);
     if (!indexed) return x86::Mem(r64(MemoryBase), disp, size);

@@ -37,6 +37,11 @@ class Selector {
   void select_return(NodeId id);
   void select_params();
 
+  Operand define_or_drop(NodeId id);
+
+  // x64_select_atomic.cpp
+  void select_atomic(NodeId id);
+
   // x64_select_simd.cpp
   void select_vector(NodeId id);
   void select_two_vectors(NodeId id, NodeId a, NodeId b, bool commutes, bool late);

@@ -96,14 +96,16 @@ void Selector::select_vector(NodeId id) {
 
 void Selector::select_lane_access(NodeId id) {
   const Node& n = f_[id];
-  Inst& inst = add(id);
+  const size_t at = reversed_.size();
+  Inst inst = add(id);
   inst.form = Form::Load;
   address(inst, n.args[0], n.imm, static_cast<MemKind>(n.aux & 15));
   inst.a = use(n.args[1], Operand::Reg);
-  if (n.op == Op::StoreLane) return;
-  inst.index.late = true;
-  if (vreg_of_[id] != None || uses_[id] > 0) inst.def = define(id);
-  else inst.def = Operand{Operand::Reg, true, false, NoPReg, new_vreg(n.type), {}, 0};
+  if (n.op == Op::LoadLane) {
+    inst.index.late = true;
+    inst.def = define_or_drop(id);
+  }
+  reversed_[at] = inst;
 }
 
 }  // namespace krait::jit

@@ -2,7 +2,7 @@
 import os
 import shutil
 import subprocess
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -20,7 +20,7 @@ class Runtime:
     command: callable
     native: bool = False
     interpreter: bool = False  # some twenty times slower: smaller runs
-    env: dict = field(default_factory=dict)
+    repeats: int = 2           # of a program in one process, the best counts: more where tiers warm up behind running code
 
 
 def output_of(argv):
@@ -66,12 +66,12 @@ def krait(build):
         yield Runtime(f"krait {engine}", version, command, interpreter=engine == "interp")
 
 
-def script_runtime(name, path, flags, version):
+def script_runtime(name, path, flags, version, repeats=2):
     """A JavaScript engine: wasi.mjs runs the module."""
     def command(module, dirs, args):
         mounts = [f"--dir={host}::{guest}" for host, guest in dirs]
         return [path, *flags, str(HERE / "wasi.mjs"), *mounts, str(module), *args]
-    return Runtime(name, version, command)
+    return Runtime(name, version, command, repeats=repeats)
 
 
 def javascript():
@@ -85,7 +85,7 @@ def javascript():
     bun = find("bun", "KRAIT_BENCH_BUN")
     if bun:
         version = output_of([bun, "--version"])
-        yield script_runtime(f"JavaScriptCore (bun {version})", bun, [], version)
+        yield script_runtime(f"JavaScriptCore (bun {version})", bun, [], version, repeats=8)
 
 
 def standalone():

@@ -19,7 +19,7 @@ class Failed(Exception):
 
 
 def run_once(runtime, paths, scale, programs):
-    args = ["--repeat", "1" if runtime.interpreter else "2", "--scale", str(scale), *programs]
+    args = ["--repeat", "1" if runtime.interpreter else str(runtime.repeats), "--scale", str(scale), *programs]
     if runtime.native:
         argv = runtime.command(None, [], [str(SUITE / "suite.py"), *args])
     else:
