@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "pyhost/python.hpp"
+#include "tests/pyhost/runtime.hpp"
 #include "tests/pyhost/scratch.hpp"
 
 using namespace krait::pyhost;
@@ -12,20 +13,7 @@ using krait::test::ScratchFolder;
 
 namespace {
 
-std::shared_ptr<const PythonRuntime> runtime() {
-  static const auto loaded = []() -> std::shared_ptr<const PythonRuntime> {
-    const char* cache = std::getenv("XDG_CACHE_HOME");
-    const char* home = std::getenv("HOME");
-    const std::filesystem::path folder =
-        (cache && *cache ? std::filesystem::path(cache) : std::filesystem::path(home ? home : "/") / ".cache") / "krait/current";
-    if (!std::filesystem::exists(folder / "python-reactor.wasm")) return nullptr;
-    auto made = PythonRuntime::load({(folder / "python-reactor.wasm").string(), (folder / "python313.zip").string(), nullptr});
-    REQUIRE_MESSAGE(made.ok(), made.error().message);
-    return *made;
-  }();
-  if (!loaded) MESSAGE("skipped: the Python runtime is not built");
-  return loaded;
-}
+const auto& runtime = krait::test::python_runtime;
 
 std::span<const std::byte> bytes_of(std::string_view text) {
   return std::as_bytes(std::span(text.data(), text.size()));

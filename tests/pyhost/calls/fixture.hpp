@@ -1,0 +1,50 @@
+// A service on a store of its own, for tests.
+#pragma once
+
+#include <doctest/doctest.h>
+
+#include <string>
+
+#include "pyhost/calls/service.hpp"
+#include "tests/pyhost/runtime.hpp"
+#include "tests/pyhost/scratch.hpp"
+
+namespace krait::test {
+
+inline std::string text_of(const std::vector<std::byte>& bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+inline std::vector<std::byte> bytes_of(std::string_view text) {
+  const auto bytes = std::as_bytes(std::span(text.data(), text.size()));
+  return {bytes.begin(), bytes.end()};
+}
+
+struct Serving {
+  ScratchFolder folder;
+  std::unique_ptr<io::Runtime> io;
+  std::unique_ptr<pyhost::Service> service;
+
+  explicit Serving(pyhost::ServiceOptions options = {}, unsigned shards = 1) {
+    io::Options with;
+    with.shards = shards;
+    auto runtime = io::Runtime::start(with);
+    REQUIRE_MESSAGE(runtime.ok(), runtime.error().message);
+    io = std::move(*runtime);
+    auto made = pyhost::Service::start(*io, store::FunctionStore(folder.path() / "home"), python_runtime(), std::move(options));
+    REQUIRE_MESSAGE(made.ok(), made.error().message);
+    service = std::move(*made);
+  }
+
+  void upload(const std::string& function, std::string_view source, pyhost::LimitChanges limits = {}, const std::string& user = "u") {
+    const auto stored = service->upload({user, function, store::FunctionKind::Python, bytes_of(source), limits});
+    REQUIRE_MESSAGE(stored.ok(), stored.error().message);
+  }
+  pyhost::CallReport call(const std::string& function, std::string_view input = {}, const std::string& entry = "faasm_main",
+                          const std::string& user = "u") {
+    auto report = service->call({user, function, entry, bytes_of(input), {}});
+    REQUIRE_MESSAGE(report.ok(), report.error().message);
+    return std::move(*report);
+  }
+};
+
+}  // namespace krait::test
