@@ -78,12 +78,14 @@ std::vector<CompiledFunction> compile_all(const Module& module, const Options& o
 bool uses_cache(const Options& o) { return o.cache && o.disable.empty() && !o.registers && !o.seed && !o.decline && !o.baseline; }
 
 std::shared_ptr<Image> from_cache(const std::shared_ptr<const Module>& module, CodeCache& cache, const BlobIdentity& identity) {
-  const int fd = cache.find(identity.key);
-  if (fd < 0) return nullptr;
-  Result<MappedBlob> file = map_file(fd, *module, identity);
-  ::close(fd);
-  if (file) return Image::map(module, std::move(*file));
-  cache.reject(identity.key, file.error().message);
+  for (const bool for_good : {false, true}) {
+    const int fd = cache.find(identity.key);
+    if (fd < 0) return nullptr;
+    Result<MappedBlob> file = map_file(fd, *module, identity);
+    ::close(fd);
+    if (file) return Image::map(module, std::move(*file));
+    cache.reject(identity.key, file.error().message, for_good);
+  }
   return nullptr;
 }
 
