@@ -22,8 +22,12 @@ struct Core {
   void finish(const std::shared_ptr<Call>& call, CallReport report);
   /// The call and those under it.
   void cancel(const std::shared_ptr<Call>& call);
-  /// The start of a function's calls, made at the first need. In a coroutine.
-  Result<std::shared_ptr<const FunctionStart>> start_of(FunctionVersion& function);
+  /// The start of a function's calls, made at the first need: `call`'s function is loaded in its name, on its time. Null
+  /// where that failed: `report` then says how.
+  std::shared_ptr<const FunctionStart> start_of(Lane& lane, const std::shared_ptr<Call>& call, CallReport& report);
+
+  /// Makes a function's start now, and waits for it; a failure shows in its calls. From a coroutine or a thread.
+  void prepare(const std::string& user, const std::string& function);
 
   io::Runtime& runtime;
   const ServiceOptions options;
@@ -40,7 +44,7 @@ struct Core {
   std::shared_ptr<io::FutureCore> quiet;  // set when no call is under way
 
  private:
-  Result<std::shared_ptr<const FunctionStart>> make_start(const FunctionVersion& function);
+  std::shared_ptr<const FunctionStart> make_start(Lane& lane, const std::shared_ptr<Call>& call, CallReport& report);
 };
 
 }  // namespace krait::pyhost::calls

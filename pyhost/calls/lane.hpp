@@ -31,6 +31,8 @@ class Lane {
 
   /// Any thread.
   void enqueue(std::shared_ptr<Call> call);
+  /// Runs `work` in a coroutine here. Any thread.
+  void spawn(io::Closure work) { shard_.spawn(scope_, std::move(work), "service"); }
   /// Looks whether `call`, cancelled, is parked or queued here, and wakes it. Any thread.
   void nudge(std::shared_ptr<Call> call);
   /// Any thread: the guest that runs gives others a turn.
@@ -48,7 +50,8 @@ class Lane {
  private:
   void pump();
   void run(const std::shared_ptr<Call>& call);
-  std::unique_ptr<Cell> start_and_run(Call& call, CallReport& report);
+  std::unique_ptr<Cell> start_and_run(const std::shared_ptr<Call>& call, CallReport& report);
+  void refuse(const std::shared_ptr<Call>& call, const char* why);
   Result<std::unique_ptr<Cell>> take_cell(Call& call, const std::shared_ptr<const FunctionStart>& start);
   void keep_cell(std::unique_ptr<Cell> cell);
 
@@ -58,6 +61,7 @@ class Lane {
   std::deque<std::shared_ptr<Call>> queue_;
   std::unordered_map<CallId, io::Task> tasks_;
   uint32_t running_ = 0;
+  uint32_t cells_in_use_ = 0;
   std::list<std::unique_ptr<Cell>> idle_;  // the one used last in front
   uint64_t idle_bytes_ = 0;
   std::mutex cpu_mutex_;

@@ -146,6 +146,7 @@ Answer<store::FunctionInfo> Service::upload(UploadSpec spec) {
   }
   auto stored = core.functions.store().put(spec.user, spec.function, spec.kind, spec.contents, spec.limits.to_json());
   if (!stored) return broken(stored.error());
+  core.prepare(spec.user, spec.function);
   return std::move(*stored);
 }
 
