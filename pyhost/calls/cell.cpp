@@ -1,4 +1,4 @@
-// The guest's code runs on the stack of its call's coroutine; HostStack of it is kept for the host functions that it calls.
+// A sandbox's life: made from a snapshot, run, put back. What a call said and took goes into its report.
 #include "pyhost/calls/cell.hpp"
 
 #include <algorithm>
@@ -9,10 +9,6 @@
 
 namespace krait::pyhost::calls {
 namespace {
-
-constexpr size_t HostStack = size_t{256} << 10;
-
-const std::byte* guest_stack_limit() { return io::current()->stack_limit() + HostStack; }
 
 PythonLimits python_limits(const CallLimits& limits) {
   PythonLimits python;
@@ -38,7 +34,6 @@ Result<std::unique_ptr<Cell>> Cell::create(Lane& lane, std::shared_ptr<const Pyt
   options.stdio = {};
   options.limits = python_limits(limits);
   options.waiter = &cell->guest_;
-  options.native_stack_limit = guest_stack_limit();
   auto made = PythonInstance::create(lane.core().python, std::move(options), std::move(snapshot));
   if (!made) return std::move(made.error());
   cell->instance_ = std::move(*made);
@@ -54,22 +49,18 @@ Cell::~Cell() {
 
 void Cell::run(const std::shared_ptr<Call>& call, What what, CallReport& report) {
   engine::Store& store = instance_->store();
-  store.set_native_stack_limit(guest_stack_limit());
   const auto out = std::make_shared<BufferSink>(call->limits.stdio_bytes), err = std::make_shared<BufferSink>(call->limits.stdio_bytes);
   instance_->set_stdio({nullptr, out, err});
   const CallRequest request{call->spec.user, call->spec.function, call->function->source, call->spec.entry, call->spec.input};
 
   Watch watch(call, store);
   guest_.attach(&watch);
-  store.on_yield = [this] { guest_.yield(); };
   store.on_interrupt = [&] {
     return watch.act([this](PythonInstance::Alarm kind, uint64_t ms) { return instance_->alarm(kind, ms); });
   };
-  lane_.set_on_cpu(&store);
   watch.on_cpu();
   auto result = what == What::Load ? instance_->load(request) : what == What::Invoke ? instance_->invoke(request) : instance_->call(request);
   watch.off_cpu();
-  lane_.set_on_cpu(nullptr);
   guest_.attach(nullptr);
 
   report.out = out->take(), report.err = err->take();
@@ -110,7 +101,6 @@ void run_wasm(Lane& lane, const std::shared_ptr<Call>& call, const std::shared_p
   command.stdio = {bytes_source(call->spec.input), out, err};
   command.store.compiler = compiler;
   command.store.max_memory_pages = call->limits.memory_bytes / engine::PageSize;
-  command.store.native_stack_limit = guest_stack_limit();
   command.waiter = &guest;
   const uint64_t begin = monotonic_ns();
   auto ended = run_command(module, command);

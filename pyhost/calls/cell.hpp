@@ -6,13 +6,15 @@
 
 #include "pyhost/calls/call.hpp"
 #include "pyhost/calls/functions.hpp"
+#include "pyhost/io_waiter.hpp"
 #include "pyhost/python.hpp"
 
 namespace krait::pyhost::calls {
 
 class Lane;
 
-/// A call's time and its cancel: decides at each look whether the guest is to be interrupted, and how. The lane's thread.
+/// A call's time and its cancel: decides at each look whether the guest is to be interrupted, and how. In the call's coroutine, whose
+/// deadline it sets.
 class Watch {
  public:
   /// The clock starts. `call` must outlive it.
@@ -26,8 +28,6 @@ class Watch {
   void off_cpu();
   /// Asks for an interrupt where one is due.
   void look();
-  /// The earliest moment at which look() may have something to do, for a wait's deadline.
-  [[nodiscard]] io::Deadline next() const;
   /// What the store's on_interrupt does: a trap, an alarm by `alarm`, or nothing.
   using Alarm = std::function<engine::Outcome<>(PythonInstance::Alarm kind, uint64_t limit_ms)>;
   engine::Outcome<> act(const Alarm& alarm);
@@ -39,6 +39,8 @@ class Watch {
  private:
   [[nodiscard]] bool over(uint64_t limit_ms, uint64_t used_ns) const;
   [[nodiscard]] uint64_t wall_ns() const;
+  /// Bounds the coroutine's waits by the end of the wall time, or of the grace after it.
+  void bound_waits() const;
 
   std::shared_ptr<Call> call_;
   engine::Store& store_;
@@ -47,31 +49,29 @@ class Watch {
   bool alarmed_ = false;
 };
 
-/// How a guest on a coroutine waits, and chains calls. It has no descriptors of this machine: it waits for time and for calls.
-/// Without a watch (between calls) it gives no one a turn.
-class Guest final : public Waiter, public Chaining {
+/// How a guest on a coroutine waits, and chains calls.
+class Guest final : public IoWaiter, public Chaining {
  public:
   explicit Guest(Lane& lane) : lane_(lane) {}
+  /// For the time of a call; null between calls.
   void attach(Watch* watch) { watch_ = watch; }
 
-  bool sleep_until(Deadline deadline) override;
-  bool poll(std::span<pollfd> fds, std::optional<Deadline> deadline) override;
-  bool before_transfer(int, short) override { return true; }
   void yield() override;
-
   Result<int32_t, Refused> chain(std::string_view target, std::string_view entry, std::span<const std::byte> input) override;
   Chaining::Ended wait(std::span<const int32_t> ids, std::optional<uint64_t> timeout_ns) override;
   std::shared_ptr<const CallReport> report(int32_t id) override;
   bool cancel(int32_t id) override;
 
  private:
+  void on_park() override;
+  void on_resume() override;
+  void on_cancel(engine::Store& store) override;
   /// A call of the same chain, or null.
   std::shared_ptr<Call> find(int32_t id);
-  /// Parks: `wait` gets the deadline to use.
-  template <typename Wait>
-  int park(io::Deadline deadline, Wait wait);
+
   Lane& lane_;
   Watch* watch_ = nullptr;
+  bool yielding_ = false;
 };
 
 /// Belongs to one lane.

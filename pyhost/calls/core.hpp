@@ -8,7 +8,6 @@
 #include "pyhost/calls/call.hpp"
 #include "pyhost/calls/functions.hpp"
 #include "pyhost/calls/lane.hpp"
-#include "pyhost/calls/pulse.hpp"
 
 namespace krait::pyhost::calls {
 
@@ -36,7 +35,6 @@ struct Core {
   CallTable table;
   std::shared_ptr<const PythonSnapshot> base;  // Python started, nothing loaded
   std::vector<std::unique_ptr<Lane>> lanes;
-  std::unique_ptr<Pulse> pulse;
   std::atomic<bool> ending{false};
   std::atomic<uint64_t> queued{0}, running{0}, waiting{0}, sandboxes{0}, idle{0}, submitted{0}, ended{0}, refused{0};
 

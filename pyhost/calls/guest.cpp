@@ -1,5 +1,5 @@
-// A guest's waits and chained calls. Each wait gives the slot back, and the thread to others; it ends at the call's own
-// deadlines too, and the guest then sees an interrupted wait and its alarm at the next poll.
+// A guest's waits and chained calls. Each wait gives the slot back, and the thread to others; it ends at the coroutine's own
+// deadline too (Watch), and the guest then sees an interrupted wait, and its alarm at the next poll.
 #include <algorithm>
 
 #include "io/coroutine.hpp"
@@ -8,52 +8,26 @@
 #include "pyhost/calls/lane.hpp"
 
 namespace krait::pyhost::calls {
-namespace {
-
-io::Deadline io_deadline(Deadline deadline) {
-  timespec now{};
-  clock_gettime(deadline.clock, &now);
-  const uint64_t at = static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
-  const uint64_t left = deadline.ns > at ? deadline.ns - at : 0;
-  return io::Deadline::in(static_cast<int64_t>(std::min<uint64_t>(left, INT64_MAX)));
-}
-
-}  // namespace
-
-template <typename Wait>
-int Guest::park(io::Deadline deadline, Wait wait) {
-  if (!watch_) return -ECANCELED;
-  watch_->off_cpu();
-  lane_.leave_slot();
-  const int status = wait(deadline.earlier(watch_->next()));
-  lane_.take_slot();
-  watch_->on_cpu();
-  lane_.set_on_cpu(&watch_->store());
-  watch_->look();
-  return status;
-}
-
-bool Guest::sleep_until(Deadline deadline) {
-  const io::Deadline until = io_deadline(deadline);
-  const int status = park(until, [](io::Deadline at) { return io::sleep_until(at); });
-  return status == 0 && until.passed();
-}
-
-bool Guest::poll(std::span<pollfd> fds, std::optional<Deadline> deadline) {
-  for (pollfd& fd : fds) fd.revents = POLLNVAL;
-  if (!fds.empty()) return true;
-  return sleep_until(deadline.value_or(Deadline{CLOCK_MONOTONIC, UINT64_MAX}));
-}
-
 void Guest::yield() {
+  yielding_ = true;  // it wants to go on: it keeps its slot
+  IoWaiter::yield();
+  yielding_ = false;
+}
+
+void Guest::on_park() {
   if (!watch_) return;
   watch_->off_cpu();
-  lane_.set_on_cpu(nullptr);
-  io::yield();
-  lane_.set_on_cpu(&watch_->store());
+  if (!yielding_) lane_.leave_slot();
+}
+
+void Guest::on_resume() {
+  if (!watch_) return;
+  if (!yielding_) lane_.take_slot();
   watch_->on_cpu();
   watch_->look();
 }
+
+void Guest::on_cancel(engine::Store& store) { store.interrupt(engine::InterruptCall); }
 
 Result<int32_t, Chaining::Refused> Guest::chain(std::string_view target, std::string_view entry, std::span<const std::byte> input) {
   if (!watch_) return Refused{Errno::NotSup, "nothing can be chained while a module is loaded"};
@@ -110,7 +84,11 @@ Chaining::Ended Guest::wait(std::span<const int32_t> ids, std::optional<uint64_t
     else calls.push_back(std::move(call));
   }
   int status = 0;
-  if (!at_once) status = park(deadline, [&](io::Deadline at) { return watcher->wait(at); });
+  if (!at_once) {
+    on_park();
+    status = watcher->wait(deadline);
+    on_resume();
+  }
   for (const auto& call : calls) call->unwatch(watcher);
   if (at_once) return *at_once;
   for (uint32_t i = 0; i < calls.size(); ++i)

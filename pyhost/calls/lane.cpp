@@ -39,18 +39,7 @@ void Lane::nudge(std::shared_ptr<Call> call) {
   });
 }
 
-void Lane::beat() {
-  const std::lock_guard lock(cpu_mutex_);
-  if (on_cpu_) on_cpu_->interrupt(engine::InterruptYield);
-}
-
-void Lane::set_on_cpu(engine::Store* store) {
-  const std::lock_guard lock(cpu_mutex_);
-  on_cpu_ = store;
-}
-
 void Lane::leave_slot() {
-  set_on_cpu(nullptr);
   --running_;
   core_.waiting++;
   pump();

@@ -1,9 +1,10 @@
 // Time limits: soft ones become a TimeoutError, what goes on after the grace a trap.
 //
 // The processor's time is counted between on_cpu() and off_cpu(), so that a wait costs none; a guest that computes is made to
-// look every few milliseconds by the lane's beat.
+// look at each end of its slice.
 #include <algorithm>
 
+#include "io/coroutine.hpp"
 #include "pyhost/calls/cell.hpp"
 
 namespace krait::pyhost::calls {
@@ -19,11 +20,14 @@ uint64_t thread_ns() {
 
 }  // namespace
 
-Watch::Watch(const std::shared_ptr<Call>& call, engine::Store& store) : call_(call), store_(store), began_ns_(monotonic_ns()) {}
+Watch::Watch(const std::shared_ptr<Call>& call, engine::Store& store) : call_(call), store_(store), began_ns_(monotonic_ns()) {
+  bound_waits();
+}
 
 Watch::~Watch() {
-  store_.on_yield = nullptr;
   store_.on_interrupt = nullptr;
+  store_.clear_interrupts();
+  io::current()->set_deadline({});
 }
 
 void Watch::on_cpu() { on_cpu_since_ = thread_ns(); }
@@ -42,11 +46,11 @@ void Watch::look() {
     store_.interrupt(engine::InterruptCall);
 }
 
-io::Deadline Watch::next() const {
+void Watch::bound_waits() const {
   const CallLimits& limits = call_->limits;
-  if (limits.wall_ms == 0) return {};
+  if (limits.wall_ms == 0) return;
   const uint64_t ms = std::min<uint64_t>(limits.wall_ms + (alarmed_ ? limits.grace_ms : 0), uint64_t{1} << 40);
-  return io::Deadline::at(static_cast<int64_t>(began_ns_ + ms * Millisecond));
+  io::current()->set_deadline(io::Deadline::at(static_cast<int64_t>(began_ns_ + ms * Millisecond)));
 }
 
 engine::Outcome<> Watch::act(const Alarm& alarm) {
@@ -58,6 +62,7 @@ engine::Outcome<> Watch::act(const Alarm& alarm) {
   if (alarmed_)
     return Trap::make(engine::TrapKind::Interrupted, wall ? "the call went on after its wall time" : "the call went on after its CPU time");
   alarmed_ = true;
+  bound_waits();
   return alarm(wall ? PythonInstance::Alarm::WallTime : PythonInstance::Alarm::CpuTime, wall ? limits.wall_ms : limits.cpu_ms);
 }
 

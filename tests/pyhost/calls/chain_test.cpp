@@ -123,7 +123,7 @@ def forever(data):
   const CallReport report = serving.call("f");
   CHECK(report.err == "");
   CHECK(text_of(report.output) == "ok");
-  const auto id = serving.service->submit({"u", "f", "forever", krait::test::bytes_of("1"), {}});
+  const auto id = serving.service->submit({"u", "f", "forever", krait::test::copy_of("1"), {}});
   REQUIRE(id.ok());
   while (serving.service->stats().waiting < 3) std::this_thread::sleep_for(1ms);
   CHECK(serving.service->cancel(*id));
