@@ -5,6 +5,7 @@
 // says which locals each loop assigns; those get phis at its head. Code behind an unconditional branch is skipped.
 #include <algorithm>
 
+#include "engine/leb.hpp"
 #include "jit/build_impl.hpp"
 #include "jit/build_ops.hpp"
 #include "jit/convention.hpp"
@@ -28,7 +29,8 @@ void Builder::note_entry(const Control& c) {
 
 void Builder::start_loop(Control& c) {
   c.target = new_block();
-  const bool entered = entry_ && entry_->loop == in_.offset;
+  const auto* bytes = reinterpret_cast<const uint8_t*>(m_.bytes().data());
+  const bool entered = entry_ && bytes + entry_->loop == engine::behind_blocks(bytes + in_.end);
   if (entered) note_entry(c);
   emit(Op::Jump, Type::None);
   add_edge(current_, c.target);
