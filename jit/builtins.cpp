@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "engine/atomics.hpp"
+#include "engine/bulk.hpp"
 #include "engine/host.hpp"
 #include "engine/interp.hpp"
 #include "jit/convention.hpp"
@@ -99,24 +100,18 @@ uint64_t memory_grow(Context* context, uint64_t memory, uint64_t delta) {
 void memory_copy(Context* context, uint64_t to_memory, uint64_t from_memory, uint64_t to, uint64_t from, uint64_t length) {
   NOTE_FRAME(context);
   Memory &t = *context->memories[to_memory], &f = *context->memories[from_memory];
-  if (!t.contains(to, length) || !f.contains(from, length)) raise(context, TrapKind::MemoryOutOfBounds);
-  std::memmove(t.base() + to, f.base() + from, length);
+  if (!engine::bulk::memory_copy(t, to, f, from, length)) raise(context, TrapKind::MemoryOutOfBounds);
 }
 
 void memory_fill(Context* context, uint64_t memory, uint64_t to, uint64_t value, uint64_t length) {
   NOTE_FRAME(context);
-  Memory& m = *context->memories[memory];
-  if (!m.contains(to, length)) raise(context, TrapKind::MemoryOutOfBounds);
-  std::memset(m.base() + to, static_cast<int>(value & 0xff), length);
+  if (!engine::bulk::memory_fill(*context->memories[memory], to, value, length)) raise(context, TrapKind::MemoryOutOfBounds);
 }
 
 void memory_init(Context* context, uint64_t segment, uint64_t memory, uint64_t to, uint64_t from, uint64_t length) {
   NOTE_FRAME(context);
-  Memory& m = *context->memories[memory];
   const std::span<const std::byte> data = context->instance->data(static_cast<uint32_t>(segment));
-  if (from > data.size() || length > data.size() - from || !m.contains(to, length))
-    raise(context, TrapKind::MemoryOutOfBounds);
-  if (length) std::memcpy(m.base() + to, data.data() + from, length);
+  if (!engine::bulk::memory_init(*context->memories[memory], to, data, from, length)) raise(context, TrapKind::MemoryOutOfBounds);
 }
 
 void data_drop(Context* context, uint64_t segment) { context->instance->drop_data(static_cast<uint32_t>(segment)); }
@@ -179,28 +174,20 @@ uint64_t table_grow(Context* context, uint64_t table, uint64_t value, uint64_t d
 
 void table_fill(Context* context, uint64_t table, uint64_t at, uint64_t value, uint64_t length) {
   NOTE_FRAME(context);
-  TableInstance& t = *context->tables[table];
-  if (!t.contains(at, length)) raise(context, TrapKind::TableOutOfBounds);
-  for (uint64_t i = 0; i < length; ++i) t.set(at + i, value);
+  if (!engine::bulk::table_fill(*context->tables[table], at, value, length)) raise(context, TrapKind::TableOutOfBounds);
 }
 
 void table_copy(Context* context, uint64_t to_table, uint64_t from_table, uint64_t to, uint64_t from, uint64_t length) {
   NOTE_FRAME(context);
   TableInstance &t = *context->tables[to_table], &f = *context->tables[from_table];
-  if (!t.contains(to, length) || !f.contains(from, length)) raise(context, TrapKind::TableOutOfBounds);
-  if (to <= from)
-    for (uint64_t i = 0; i < length; ++i) t.set(to + i, f.get(from + i));
-  else
-    for (uint64_t i = length; i-- > 0;) t.set(to + i, f.get(from + i));
+  if (!engine::bulk::table_copy(t, to, f, from, length)) raise(context, TrapKind::TableOutOfBounds);
 }
 
 void table_init(Context* context, uint64_t segment, uint64_t table, uint64_t to, uint64_t from, uint64_t length) {
   NOTE_FRAME(context);
   TableInstance& t = *context->tables[table];
-  const auto s = static_cast<uint32_t>(segment);
-  const uint64_t count = context->instance->element_count(s);
-  if (from > count || length > count - from || !t.contains(to, length)) raise(context, TrapKind::TableOutOfBounds);
-  for (uint64_t i = 0; i < length; ++i) t.set(to + i, context->instance->element(s, from + i));
+  if (!engine::bulk::table_init(t, to, *context->instance, static_cast<uint32_t>(segment), from, length))
+    raise(context, TrapKind::TableOutOfBounds);
 }
 
 void elem_drop(Context* context, uint64_t segment) { context->instance->drop_elements(static_cast<uint32_t>(segment)); }
