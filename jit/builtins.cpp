@@ -14,6 +14,7 @@
 #include "engine/host.hpp"
 #include "engine/interp.hpp"
 #include "jit/convention.hpp"
+#include "jit/image.hpp"
 
 namespace krait::jit {
 namespace {
@@ -43,7 +44,48 @@ constexpr uint32_t PcReturns = 0, PcFaults = 1;
   context->store->raise(kind);
   leave(context->store->activation());
 }
-[[noreturn, gnu::noinline]] void leave(Context* context) { leave(context->store->activation()); }
+
+/// Goes on at `pc` with `rsp`. All else a landing expects in memory.
+[[noreturn, gnu::naked]] void land(Context*, const void*, const void*) {
+  asm volatile("movq %rdi, %r15\n movq (%rdi), %r14\n movq %rdx, %rsp\n jmp *%rsi\n");
+}
+
+struct LandingTarget {
+  const void* pc;
+  const void* rsp;
+};
+
+/// The innermost landing for the exception among the activation's frames, all of the context's instance. pc null: none.
+LandingTarget find_landing(Context* context, Activation& activation, const engine::Exception* exception) {
+  const auto& image = *static_cast<const WalkedImage*>(static_cast<engine::CodeImage*>(activation.unwind[0]));
+  const auto* pc = static_cast<const std::byte*>(activation.pc);
+  const auto* frame = static_cast<const std::byte*>(activation.frame);
+  for (CodePlace place; image.find(pc, true, place);) {
+    for (const Landing& l : place.landings)
+      if (l.tag == engine::NoIndex || &context->instance->tag(l.tag) == exception->tag) return {place.base + l.target, frame};
+    std::memcpy(&pc, frame + place.frame_bytes, sizeof pc);
+    frame += place.frame_bytes + 8;
+  }
+  return {nullptr, nullptr};
+}
+
+[[gnu::noinline]] void drop_trap(engine::Store& store) { (void)store.take_trap(); }
+
+/// Goes to the landing for the exception, if this activation has one.
+void try_to_land(Context* context, engine::Exception* exception) {
+  Activation& activation = *context->store->activation();
+  const LandingTarget target = find_landing(context, activation, exception);
+  if (!target.pc) return;
+  if (context->store->trapping()) drop_trap(*context->store);
+  activation.unwind[2] = exception;
+  land(context, target.pc, target.rsp);
+}
+
+/// Behind what left a trap: a handler takes it, or the activation ends.
+[[noreturn, gnu::noinline]] void leave(Context* context) {
+  if (engine::Exception* exception = context->store->pending_exception()) try_to_land(context, exception);
+  leave(context->store->activation());
+}
 
 #define NOTE_FRAME(context)                                                             \
   do {                                                                                  \
@@ -88,6 +130,35 @@ uint64_t resolve_indirect(Context* context, uint64_t table, uint64_t index, uint
   if (!(*func->type == context->instance->module().types[type])) raise(context, TrapKind::IndirectCallTypeMismatch);
   return reinterpret_cast<uint64_t>(func);
 }
+
+// -- Exceptions -----------------------------------------------------------------------------------------------
+
+[[gnu::noinline]] void raise_uncaught(Context* context, engine::Exception* exception) {
+  engine::Trap trap = engine::Trap::make(TrapKind::UncaughtException);
+  trap.exception = exception;
+  context->store->raise(std::move(trap));
+}
+
+[[noreturn]] void throw_exception(Context* context, engine::Exception* exception) {
+  try_to_land(context, exception);
+  raise_uncaught(context, exception);
+  leave(context->store->activation());
+}
+
+void throw_tag(Context* context, uint64_t tag, Slot* slots) {
+  NOTE_FRAME(context);
+  engine::TagInstance& t = context->instance->tag(static_cast<uint32_t>(tag));
+  throw_exception(context, context->store->new_exception(&t, {slots, t.type->param_slots}));
+}
+
+void throw_ref(Context* context, engine::Exception* exception) {
+  NOTE_FRAME(context);
+  if (!exception) raise(context, TrapKind::NullReference);
+  throw_exception(context, exception);
+}
+
+uint64_t caught_exception(Context* context) { return reinterpret_cast<uint64_t>(context->store->activation()->unwind[2]); }
+uint64_t exception_payload(Context*, const engine::Exception* exception, uint64_t slot) { return exception->payload[slot]; }
 
 // -- Memory -------------------------------------------------------------------------------------------------
 
@@ -341,7 +412,8 @@ const void* const* builtin_table() {
       address_of(poll_stub_code), address_of(memory_grow),   address_of(memory_copy), address_of(memory_fill),
       address_of(memory_init), address_of(data_drop),        address_of(memory_size), address_of(memory_check),
       address_of(atomic_check), address_of(atomic_wait_on<uint32_t>), address_of(atomic_wait_on<uint64_t>),
-      address_of(atomic_notify), address_of(table_get),      address_of(table_set),
+      address_of(atomic_notify), address_of(throw_tag),      address_of(throw_ref),
+      address_of(caught_exception), address_of(exception_payload), address_of(table_get),      address_of(table_set),
       address_of(table_size),  address_of(table_grow),       address_of(table_fill), address_of(table_copy),
       address_of(table_init),  address_of(elem_drop),        address_of(ref_func)};
   static_assert(std::size(Table) == static_cast<size_t>(Builtin::Count));

@@ -221,6 +221,14 @@ void Emitter::emit_inst(uint32_t b, Inst& inst) {
         else jump_to(to);
       }
       return;
+    case Op::Invoke:
+      last_call_[b] = out_.sites.back().offset;
+      if (const uint32_t to = target(f_.blocks[b].succs[0]); to != next_[b]) jump_to(to);
+      return;
+    case Op::Landing:
+      out_.landings.push_back({last_call_[f_.blocks[b].preds[0]], static_cast<uint32_t>(inst.imm),
+                               static_cast<uint32_t>(code_.labelOffset(labels_[b]))});
+      return;
     case Op::Branch: return emit_branch(b, inst);
     case Op::Switch: return emit_switch(b, inst);
     case Op::Trap:
@@ -298,6 +306,7 @@ bool Emitter::run(std::string* listing) {
   lay_out_frame();
   if (frame_bytes_ > MaxFrame) return false;
   find_empty_blocks();
+  last_call_.resize(f_.blocks.size());
   labels_.reserve(f_.blocks.size());
   for (size_t i = 0; i < f_.blocks.size(); ++i) labels_.push_back(a_.newLabel());
   prologue();

@@ -162,6 +162,7 @@ class Emitter {
   std::vector<Constant> constants_;
   std::vector<Table> jump_tables_;
   std::vector<MoveStep> steps_;
+  std::vector<uint32_t> last_call_; // by block that ends in an Invoke: where its call returns to
   bool duplicate_dispatch_ = true;
   uint32_t frame_bytes_ = 0, local_bytes_ = 0;
 };
