@@ -89,7 +89,7 @@ const char* wrong_tables(const BlobView& blob, const engine::Module& module) {
   uint32_t last = 0;
   for (size_t i = 0; i < blob.functions.size(); ++i) {
     const FunctionRecord& r = blob.functions[i];
-    if (r.begin < last || r.end < r.begin || r.end > code || r.frame_bytes > MaxFrame || r.compiled > 1)
+    if (r.begin < last || r.end < r.begin || r.end > code || r.frame_bytes > MaxFrame || r.compiled > 1 || r.arguments % 16 != 0)
       return "a function lies outside";
     if (r.compiled && (r.end == r.begin || i < module.imported_funcs || blob.enter_of_type[module.func_types[i]] == engine::NoIndex))
       return "a function has no entry";

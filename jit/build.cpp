@@ -253,12 +253,30 @@ void Builder::push_results(NodeId call, const engine::FuncType& type) {
     push(i == 0 ? call : emit(Op::Result, type_of(type.results[i]), {{call}}, 0, static_cast<uint8_t>(i)));
 }
 
+/// Functions of this instance that have code are jumped to; others are called.
+void Builder::tail_call_ref(std::vector<uint32_t>& args, uint64_t type_index) {
+  const NodeId func = args[0];
+  const NodeId code = emit(Op::CallBuiltin, Type::I64, {{func}}, 0, static_cast<uint8_t>(Builtin::CodeOf));
+  const NodeId has_code = emit(Op::Ne, Type::I32, {{code, f_.constant(Type::I64, 0)}});
+  const BlockId from = current_, jump = new_block(), call = new_block();
+  emit(Op::Branch, Type::None, {{has_code}});
+  add_edge(from, jump);
+  add_edge(from, call);
+  enter(jump);
+  args[0] = code;
+  emit(Op::TailCallCode, Type::None, args, type_index);
+  enter(call);
+  args[0] = func;
+  const engine::FuncType& type = m_.types[type_index];
+  push_results(emit(Op::CallRef, type.results.empty() ? Type::None : type_of(type.results[0]), args, type_index), type);
+  emit_return();
+}
+
 const char* Builder::call_indirect(bool tail) {
   const engine::FuncType& type = m_.types[in_.index];
   if (!supports(type)) return "a signature that is too large";
   const NodeId index = pop();
   const bool own_table0 = in_.index2 == 0 && m_.imported_tables == 0;
-  if (tail && (!own_table0 || signature_area(type) != 0)) return "an indirect tail call that needs stack";
   std::vector<uint32_t> args = {index};
   const uint64_t type_index = in_.index;
   if (!own_table0)
@@ -266,9 +284,13 @@ const char* Builder::call_indirect(bool tail) {
                    static_cast<uint8_t>(Builtin::ResolveIndirect));
   args.insert(args.end(), stack_.end() - static_cast<ptrdiff_t>(type.params.size()), stack_.end());
   drop(type.params.size());
-  if (tail) {
+  if (tail && own_table0) {
     emit(Op::TailCallIndirect, Type::None, args, type_index);
     current_ = None;
+    return nullptr;
+  }
+  if (tail) {
+    tail_call_ref(args, type_index);
     return nullptr;
   }
   const Type result = type.results.empty() ? Type::None : type_of(type.results[0]);
@@ -306,7 +328,6 @@ const char* Builder::control_instruction() {
       const engine::FuncType& type = m_.type_of_func(in_.index);
       if (!supports(type)) return "a signature that is too large";
       const bool tail = in_.op == Opcode::ReturnCall;
-      if (tail && signature_area(type) != 0) return "a tail call that needs stack";
       const Type result = type.results.empty() || tail ? Type::None : type_of(type.results[0]);
       const NodeId call = emit(tail ? Op::TailCall : Op::Call, result, top(type.params.size()), in_.index);
       drop(type.params.size());

@@ -64,7 +64,7 @@ LandingTarget find_landing(Context* context, Activation& activation, const engin
     for (const Landing& l : place.landings)
       if (l.tag == engine::NoIndex || &context->instance->tag(l.tag) == exception->tag) return {place.base + l.target, frame};
     std::memcpy(&pc, frame + place.frame_bytes, sizeof pc);
-    frame += place.frame_bytes + 8;
+    frame += place.frame_bytes + 8 + place.arguments;
   }
   return {nullptr, nullptr};
 }
@@ -119,6 +119,13 @@ void call_interpreter(Context* context, uint64_t index, Slot* slots) {
 void call_ref(Context* context, FuncInstance* func, Slot* slots) {
   NOTE_FRAME(context);
   if (!call_func(context, *func, slots)) leave(context);
+}
+
+/// Where a tail call may jump: 0 where the function is another instance's, the host's or without code.
+uint64_t code_of(Context* context, const FuncInstance* func) {
+  if (func->context != context) return 0;
+  const void* code = context->code[func->index - context->instance->module().imported_funcs];
+  return code == entry_stub() ? 0 : reinterpret_cast<uint64_t>(code);
 }
 
 uint64_t resolve_indirect(Context* context, uint64_t table, uint64_t index, uint64_t type) {
@@ -318,16 +325,21 @@ static_assert(StubFrame % 16 == 8);
   return true;
 }
 
-/// A call through an entry of the home's table 0, or of CodeArea's calls.
-extern "C" void krait_jit_call_entry(Context* context, const FuncEntry* entry, SavedRegisters* saved) {
+[[gnu::noinline]] uint64_t argument_bytes(const engine::FuncType& type) { return signature_of(type).arguments; }
+
+/// A call through an entry of the home's table 0, or of CodeArea's calls. Returns the bytes of arguments on the stack, which
+/// the stub takes off.
+extern "C" uint64_t krait_jit_call_entry(Context* context, const FuncEntry* entry, SavedRegisters* saved) {
   auto* above = reinterpret_cast<std::byte*>(saved) + StubFrame;
-  Activation* activation = context->store->activation();
-  activation->pc = *reinterpret_cast<void**>(above);
-  activation->frame = above + 8;
-  activation->depth = PcReturns;
   FuncInstance* func = entry->func & engine::ForeignFlag ? context->tables[0]->resolve(entry->func)
                                                          : &context->instance->func(entry->func);
+  const uint64_t arguments = argument_bytes(*func->type);
+  Activation* activation = context->store->activation();
+  activation->pc = *reinterpret_cast<void**>(above);
+  activation->frame = above + 8 + arguments;
+  activation->depth = PcReturns;
   if (!marshal_call(context, *func, saved, reinterpret_cast<uint64_t*>(above + 8))) leave(context);
+  return arguments;
 }
 
 /// A function that got code after its entry was copied is jumped to, and the entry is set right: so tail calls stay flat.
@@ -352,9 +364,11 @@ extern "C" void krait_jit_call_entry(Context* context, const FuncEntry* entry, S
       "movq %%r9, 176(%%rsp)\n movq %%r10, 184(%%rsp)\n"
       "movq %%r15, %%rdi\n movq %%r11, %%rsi\n movq %%rsp, %%rdx\n"
       "call krait_jit_call_entry\n"
+      "movq %%rax, %%r11\n"
       "movq 0(%%rsp), %%rax\n movq 8(%%rsp), %%rdx\n movups 48(%%rsp), %%xmm0\n movups 64(%%rsp), %%xmm1\n"
       "movq 176(%%rsp), %%r9\n movq 184(%%rsp), %%r10\n"
       "addq %0, %%rsp\n"
+      "movq (%%rsp), %%rcx\n addq %%r11, %%rsp\n movq %%rcx, (%%rsp)\n"
       "ret\n" ::"i"(StubFrame), "i"(offsetof(FuncEntry, func)), "i"(offsetof(Context, imported_funcs)),
       "i"(offsetof(Context, code)));
 }
@@ -412,7 +426,7 @@ const void* const* builtin_table() {
       address_of(poll_stub_code), address_of(memory_grow),   address_of(memory_copy), address_of(memory_fill),
       address_of(memory_init), address_of(data_drop),        address_of(memory_size), address_of(memory_check),
       address_of(atomic_check), address_of(atomic_wait_on<uint32_t>), address_of(atomic_wait_on<uint64_t>),
-      address_of(atomic_notify), address_of(throw_tag),      address_of(throw_ref),
+      address_of(atomic_notify), address_of(code_of), address_of(throw_tag), address_of(throw_ref),
       address_of(caught_exception), address_of(exception_payload), address_of(table_get),      address_of(table_set),
       address_of(table_size),  address_of(table_grow),       address_of(table_fill), address_of(table_copy),
       address_of(table_init),  address_of(elem_drop),        address_of(ref_func)};

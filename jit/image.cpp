@@ -48,6 +48,7 @@ Blob link(const engine::Module& module, std::vector<CompiledFunction>& functions
     FunctionRecord& record = blob.functions[i];
     record.compiled = f.declined.empty() && i >= module.imported_funcs && !f.bytes.empty();
     record.frame_bytes = f.frame_bytes;
+    record.arguments = static_cast<uint16_t>(f.argument_bytes);
     append(blob, f.bytes, record.begin);
     record.end = record.begin + static_cast<uint32_t>(f.bytes.size());
     for (Landing l : f.landings) blob.landings.push_back({l.site + record.begin, l.tag, l.target + record.begin});
@@ -147,7 +148,7 @@ bool Image::find(const std::byte* pc, bool call, CodePlace& place) const {
   const FunctionRecord* r = function_at(blob_.functions, call ? offset - 1 : offset);
   if (!r) return false;
   const Site* site = site_at(blob_.sites, offset, call);
-  place = {static_cast<uint32_t>(r - blob_.functions.data()), r->compiled != 0, r->frame_bytes, site ? site->wasm_pc() : 0,
+  place = {static_cast<uint32_t>(r - blob_.functions.data()), r->compiled != 0, r->frame_bytes, r->arguments, site ? site->wasm_pc() : 0,
            landings_at(blob_.landings, offset), base_};
   return true;
 }
@@ -204,7 +205,7 @@ void walk_frames(const engine::Module& module, const Activation& activation, Tra
         ++trap.frames_dropped;
     }
     std::memcpy(&pc, frame + place.frame_bytes, sizeof pc);
-    frame += place.frame_bytes + 8;
+    frame += place.frame_bytes + 8 + place.arguments;
   }
 }
 

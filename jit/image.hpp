@@ -18,7 +18,8 @@ constexpr size_t CodeAlignment = 16;
 struct FunctionRecord {
   uint32_t begin = 0, end = 0;   ///< in the code; empty where there is none
   uint32_t frame_bytes = 0;
-  uint32_t compiled = 0;         ///< 0: a thunk
+  uint16_t compiled = 0;         ///< 0: a thunk
+  uint16_t arguments = 0;        ///< bytes on the stack, which it takes off
 };
 
 /// A module's code, wherever it lies. Free of addresses.
@@ -59,6 +60,7 @@ struct CodePlace {
   uint32_t func;         ///< function index
   bool compiled;         ///< false: a thunk, which is no frame of the guest
   uint32_t frame_bytes;
+  uint32_t arguments;    ///< bytes above the return address, which are not the caller's
   uint32_t wasm_pc;      ///< 0 where not known
   std::span<const Landing> landings;  ///< of the call
   const std::byte* base; ///< what their targets count from

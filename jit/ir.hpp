@@ -71,7 +71,7 @@ struct VectorImm {
 enum class Builtin : uint8_t {
   CallImport, CallInterpreter, CallRef, ResolveIndirect, Poll, MemoryGrow, MemoryCopy, MemoryFill, MemoryInit, DataDrop,
   MemorySize, MemoryCheck, AtomicCheck, AtomicWait32, AtomicWait64, AtomicNotify,
-  Throw, ThrowRef, CaughtException, ExceptionPayload,
+  CodeOf, Throw, ThrowRef, CaughtException, ExceptionPayload,
   TableGet, TableSet, TableSize, TableGrow, TableFill, TableCopy, TableInit, ElemDrop, RefFunc, Count
 };
 
