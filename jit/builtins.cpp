@@ -15,6 +15,7 @@
 #include "engine/host.hpp"
 #include "engine/interp.hpp"
 #include "jit/convention.hpp"
+#include "jit/image.hpp"
 
 namespace krait::jit {
 namespace {
@@ -44,7 +45,48 @@ constexpr uint32_t PcReturns = 0, PcFaults = 1;
   context->store->raise(kind);
   leave(context->store->activation());
 }
-[[noreturn, gnu::noinline]] void leave(Context* context) { leave(context->store->activation()); }
+
+/// Goes on at `pc` with `rsp`. All else a landing expects in memory.
+[[noreturn, gnu::naked]] void land(Context*, const void*, const void*) {
+  asm volatile("movq %rdi, %r15\n movq (%rdi), %r14\n movq %rdx, %rsp\n jmp *%rsi\n");
+}
+
+struct LandingTarget {
+  const void* pc;
+  const void* rsp;
+};
+
+/// The innermost landing for the exception among the activation's frames, all of the context's instance. pc null: none.
+LandingTarget find_landing(Context* context, Activation& activation, const engine::Exception* exception) {
+  const auto& image = *static_cast<const WalkedImage*>(static_cast<engine::CodeImage*>(activation.unwind[0]));
+  const auto* pc = static_cast<const std::byte*>(activation.pc);
+  const auto* frame = static_cast<const std::byte*>(activation.frame);
+  for (CodePlace place; image.find(pc, true, place);) {
+    for (const Landing& l : place.landings)
+      if (l.tag == engine::NoIndex || &context->instance->tag(l.tag) == exception->tag) return {place.base + l.target, frame};
+    std::memcpy(&pc, frame + place.frame_bytes, sizeof pc);
+    frame += place.frame_bytes + 8 + place.arguments;
+  }
+  return {nullptr, nullptr};
+}
+
+[[gnu::noinline]] void drop_trap(engine::Store& store) { (void)store.take_trap(); }
+
+/// Goes to the landing for the exception, if this activation has one.
+void try_to_land(Context* context, engine::Exception* exception) {
+  Activation& activation = *context->store->activation();
+  const LandingTarget target = find_landing(context, activation, exception);
+  if (!target.pc) return;
+  if (context->store->trapping()) drop_trap(*context->store);
+  activation.unwind[2] = exception;
+  land(context, target.pc, target.rsp);
+}
+
+/// Behind what left a trap: a handler takes it, or the activation ends.
+[[noreturn, gnu::noinline]] void leave(Context* context) {
+  if (engine::Exception* exception = context->store->pending_exception()) try_to_land(context, exception);
+  leave(context->store->activation());
+}
 
 #define NOTE_FRAME(context)                                                             \
   do {                                                                                  \
@@ -80,6 +122,13 @@ void call_ref(Context* context, FuncInstance* func, Slot* slots) {
   if (!call_func(context, *func, slots)) leave(context);
 }
 
+/// Where a tail call may jump: 0 where the function is another instance's, the host's or without code.
+uint64_t code_of(Context* context, const FuncInstance* func) {
+  if (func->context != context) return 0;
+  const void* code = context->code[func->index - context->instance->module().imported_funcs];
+  return code == entry_stub() ? 0 : reinterpret_cast<uint64_t>(code);
+}
+
 uint64_t resolve_indirect(Context* context, uint64_t table, uint64_t index, uint64_t type) {
   NOTE_FRAME(context);
   const TableInstance& t = *context->tables[table];
@@ -89,6 +138,35 @@ uint64_t resolve_indirect(Context* context, uint64_t table, uint64_t index, uint
   if (!(*func->type == context->instance->module().types[type])) raise(context, TrapKind::IndirectCallTypeMismatch);
   return reinterpret_cast<uint64_t>(func);
 }
+
+// -- Exceptions -----------------------------------------------------------------------------------------------
+
+[[gnu::noinline]] void raise_uncaught(Context* context, engine::Exception* exception) {
+  engine::Trap trap = engine::Trap::make(TrapKind::UncaughtException);
+  trap.exception = exception;
+  context->store->raise(std::move(trap));
+}
+
+[[noreturn]] void throw_exception(Context* context, engine::Exception* exception) {
+  try_to_land(context, exception);
+  raise_uncaught(context, exception);
+  leave(context->store->activation());
+}
+
+void throw_tag(Context* context, uint64_t tag, Slot* slots) {
+  NOTE_FRAME(context);
+  engine::TagInstance& t = context->instance->tag(static_cast<uint32_t>(tag));
+  throw_exception(context, context->store->new_exception(&t, {slots, t.type->param_slots}));
+}
+
+void throw_ref(Context* context, engine::Exception* exception) {
+  NOTE_FRAME(context);
+  if (!exception) raise(context, TrapKind::NullReference);
+  throw_exception(context, exception);
+}
+
+uint64_t caught_exception(Context* context) { return reinterpret_cast<uint64_t>(context->store->activation()->unwind[2]); }
+uint64_t exception_payload(Context*, const engine::Exception* exception, uint64_t slot) { return exception->payload[slot]; }
 
 // -- Memory -------------------------------------------------------------------------------------------------
 
@@ -234,16 +312,21 @@ static_assert(StubFrame % 16 == 8);
   return true;
 }
 
-/// A call through an entry of the home's table 0, or of CodeArea's calls.
-extern "C" void krait_jit_call_entry(Context* context, const FuncEntry* entry, SavedRegisters* saved) {
+[[gnu::noinline]] uint64_t argument_bytes(const engine::FuncType& type) { return signature_of(type).arguments; }
+
+/// A call through an entry of the home's table 0, or of CodeArea's calls. Returns the bytes of arguments on the stack, which
+/// the stub takes off.
+extern "C" uint64_t krait_jit_call_entry(Context* context, const FuncEntry* entry, SavedRegisters* saved) {
   auto* above = reinterpret_cast<std::byte*>(saved) + StubFrame;
-  Activation* activation = context->store->activation();
-  activation->pc = *reinterpret_cast<void**>(above);
-  activation->frame = above + 8;
-  activation->depth = PcReturns;
   FuncInstance* func = entry->func & engine::ForeignFlag ? context->tables[0]->resolve(entry->func)
                                                          : &context->instance->func(entry->func);
+  const uint64_t arguments = argument_bytes(*func->type);
+  Activation* activation = context->store->activation();
+  activation->pc = *reinterpret_cast<void**>(above);
+  activation->frame = above + 8 + arguments;
+  activation->depth = PcReturns;
   if (!marshal_call(context, *func, saved, reinterpret_cast<uint64_t*>(above + 8))) leave(context);
+  return arguments;
 }
 
 /// A function that got code after its entry was copied is jumped to, and the entry is set right: so tail calls stay flat.
@@ -268,9 +351,11 @@ extern "C" void krait_jit_call_entry(Context* context, const FuncEntry* entry, S
       "movq %%r9, 176(%%rsp)\n movq %%r10, 184(%%rsp)\n"
       "movq %%r15, %%rdi\n movq %%r11, %%rsi\n movq %%rsp, %%rdx\n"
       "call krait_jit_call_entry\n"
+      "movq %%rax, %%r11\n"
       "movq 0(%%rsp), %%rax\n movq 8(%%rsp), %%rdx\n movups 48(%%rsp), %%xmm0\n movups 64(%%rsp), %%xmm1\n"
       "movq 176(%%rsp), %%r9\n movq 184(%%rsp), %%r10\n"
       "addq %0, %%rsp\n"
+      "movq (%%rsp), %%rcx\n addq %%r11, %%rsp\n movq %%rcx, (%%rsp)\n"
       "ret\n" ::"i"(StubFrame), "i"(offsetof(FuncEntry, func)), "i"(offsetof(Context, imported_funcs)),
       "i"(offsetof(Context, code)));
 }
@@ -328,7 +413,8 @@ const void* const* builtin_table() {
       address_of(poll_stub_code), address_of(memory_grow),   address_of(memory_copy), address_of(memory_fill),
       address_of(memory_init), address_of(data_drop),        address_of(memory_size), address_of(memory_check),
       address_of(atomic_check), address_of(atomic_wait_on<uint32_t>), address_of(atomic_wait_on<uint64_t>),
-      address_of(atomic_notify), address_of(table_get),      address_of(table_set),
+      address_of(atomic_notify), address_of(code_of), address_of(throw_tag), address_of(throw_ref),
+      address_of(caught_exception), address_of(exception_payload), address_of(table_get),      address_of(table_set),
       address_of(table_size),  address_of(table_grow),       address_of(table_fill), address_of(table_copy),
       address_of(table_init),  address_of(elem_drop),        address_of(ref_func)};
   static_assert(std::size(Table) == static_cast<size_t>(Builtin::Count));
