@@ -126,11 +126,11 @@ std::vector<std::string> pass_names() {
   return names;
 }
 
-std::string disassemble(const Module& module, uint32_t defined_func, const Options& options) {
-  std::string text = module.func_name(module.imported_funcs + defined_func) + ":\n";
-  const CompiledFunction f = compile_function(module, defined_func, options, detect_cpu(), &text);
-  if (!f.declined.empty()) text += "left to the interpreter: " + f.declined + "\n";
-  return text;
+std::vector<Stage> stages_of(const Module& module, uint32_t defined_func, const Options& options) {
+  std::vector<Stage> stages;
+  const CompiledFunction f = compile_function(module, defined_func, options, detect_cpu(), &stages);
+  if (!f.declined.empty()) stages.push_back({"declined", "left to the interpreter: " + f.declined + "\n"});
+  return stages;
 }
 
 }  // namespace krait::jit

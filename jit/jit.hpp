@@ -65,7 +65,13 @@ CodegenReport codegen(std::shared_ptr<const engine::Module> module, const Option
 /// The passes that can be switched off, in their order.
 std::vector<std::string> pass_names();
 
-/// A defined function's IR after each pass and its machine code, as text.
-std::string disassemble(const engine::Module& module, uint32_t defined_func, const Options& options);
+/// A function at one point of its way through the JIT.
+struct Stage {
+  std::string name;   ///< "built", the name of the pass that just ran, "x86-64", or "declined" (the text says why)
+  std::string text;   ///< a line an instruction; x86-64: behind the wasm byte offset, where that changes (OffsetColumns)
+};
+constexpr size_t OffsetColumns = 10;
+/// A defined function's IR after each pass, then its machine code.
+std::vector<Stage> stages_of(const engine::Module& module, uint32_t defined_func, const Options& options);
 
 }  // namespace krait::jit

@@ -34,6 +34,39 @@ NUMBERS = """(module
   (func (export "outer") (call $inner)))"""
 
 
+class Disasm(KraitTest):
+    def setUp(self):
+        super().setUp()
+        self.wasm = self.module("numbers", NUMBERS.replace("(func (export \"add\")", "(func $add (export \"add\")"))
+
+    def show(self, *words):
+        return self.ok("disasm", self.wasm, *words).stdout.decode()
+
+    def test_a_function_by_name_and_by_index(self):
+        text = self.show("add")
+        self.assertEqual(text, self.show("0"))
+        self.assertIn("-- wasm\n", text)
+        self.assertRegex(text, r" i32\.add\n")
+        if "jit" in self.ok("version").stdout.decode():
+            self.assertIn("-- built\n", text)
+            self.assertRegex(text, r"v\d+:i32 = add v\d+, v\d+")
+            offset = next(line.split(":")[0].strip() for line in text.splitlines() if line.endswith(" i32.add"))
+            self.assertRegex(self.show("add", "--pass", "x86-64"), rf"(?m)^ +{offset}  (lea|add) ")
+
+    def test_one_stage(self):
+        self.assertNotIn("-- ", self.show("add", "--pass", "wasm"))
+        self.assertIn("i32.add", self.show("add", "--pass", "wasm"))
+
+    def test_errors_say_what_to_do(self):
+        self.fails(1, "no function 'oouter'; there is outer", "disasm", self.wasm, "oouter")
+        self.fails(1, "no function 'out'; there is outer", "disasm", self.wasm, "out")
+        self.fails(1, "the module has 4, from 0 on", "disasm", self.wasm, "4")
+        self.fails(1, "a name of its name section", "disasm", self.wasm, "something_else_entirely")
+        self.fails(2, "no stage is called 'gold': there is wasm", "disasm", self.wasm, "add", "--pass", "gold")
+        self.fails(2, "give MODULE FUNC", "disasm", self.wasm)
+        self.fails(1, "cannot read", "disasm", self.folder / "none.wasm", "f")
+
+
 class Codegen(KraitTest):
     """In a cache of its own."""
 
@@ -147,7 +180,7 @@ class Codegen(KraitTest):
 class Usage(KraitTest):
     def test_help(self):
         text = self.ok("--help").stdout.decode()
-        for verb in ("upload", "invoke", "run", "codegen", "paths", "list", "remove", "version"):
+        for verb in ("upload", "invoke", "run", "codegen", "disasm", "paths", "list", "remove", "version"):
             self.assertIn(verb, text)
             help_of_verb = self.ok(verb, "--help").stdout.decode()
             self.assertIn(f"krait {verb}", help_of_verb)
