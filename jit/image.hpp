@@ -8,6 +8,7 @@
 #include "engine/compiler.hpp"
 #include "engine/signals.hpp"
 #include "jit/code.hpp"
+#include "jit/symbols.hpp"
 
 namespace krait::jit {
 
@@ -91,6 +92,8 @@ class Image final : public engine::CodeImage {
     return base_ && blob_.enter_of_type[type] != engine::NoIndex ? base_ + blob_.enter_of_type[type] : nullptr;
   }
   [[nodiscard]] const std::byte* base() const { return base_; }
+  /// Lets people's tools know of this code.
+  void tell(const Audience& audience);
   /// What lies at pc; `call`: pc is a return address. False where it is not of this image.
   bool find(const std::byte* pc, bool call, CodePlace& place) const;
 
@@ -107,6 +110,7 @@ class Image final : public engine::CodeImage {
   size_t mapped_ = 0;
   engine::CodeRange range_;
   std::vector<const void*> code_;  // by defined function
+  std::unique_ptr<KnownToGdb> known_;
 };
 
 }  // namespace krait::jit

@@ -8,7 +8,6 @@
 #include "jit/background.hpp"
 #include "jit/builtins.hpp"
 #include "jit/codegen.hpp"
-#include "jit/perfmap.hpp"
 #include "jit/pipeline.hpp"
 
 namespace krait::jit {
@@ -41,17 +40,17 @@ class JitCompiler final : public engine::Compiler {
     BlobIdentity identity;
     if (uses_cache(options_)) {
       identity = identity_of(*module, *options_.cache, cpu_);
-      if (std::shared_ptr<Image> image = from_cache(module, *options_.cache, identity)) return announce(module, std::move(image));
+      if (std::shared_ptr<Image> image = from_cache(module, *options_.cache, identity)) return told(std::move(image));
     }
     if (behind_) return behind_->image_for(module);
     if (options_.codegen == Codegen::InPlace) return std::make_shared<BackgroundImage>(module, in_place_);
     std::vector<CompiledFunction> functions = compile_all(*module, options_, cpu_);
     Blob blob = link(*module, functions);
     if (uses_cache(options_)) options_.cache->keep(identity.key, to_file(blob.view(), *module, identity));
-    return announce(module, Image::map(module, std::move(blob)));
+    return told(Image::map(module, std::move(blob)));
   }
-  std::shared_ptr<Image> announce(const std::shared_ptr<const Module>& module, std::shared_ptr<Image> image) const {
-    if (options_.perf_map) write_perf_map(*module, *image);
+  std::shared_ptr<Image> told(std::shared_ptr<Image> image) const {
+    image->tell({options_.perf_map, options_.gdb});
     return image;
   }
 

@@ -27,6 +27,7 @@ struct Options {
   uint32_t registers = 0;              ///< registers of each kind that may be used; 0: all
   uint64_t seed = 0;                   ///< if not 0, the allocator makes random choices
   bool perf_map = false;               ///< write /tmp/perf-PID.map
+  bool gdb = false;                    ///< tell gdb, through its JIT interface
   bool verify = false;                 ///< check the IR after each pass; broken IR aborts
   /// Leaves functions to the interpreter where this says so; for tests of mixed calls.
   bool (*decline)(uint32_t defined_func) = nullptr;
