@@ -176,7 +176,7 @@ void BackgroundImage::compile(uint32_t defined) {
 
 void BackgroundImage::compile_loop(uint32_t defined, uint32_t loop) {
   const engine::Function& wasm = module_->functions[defined];
-  if (wasm.uses_v128 || !wasm.regions.empty()) return;  // stays with the interpreter
+  if (!wasm.regions.empty()) return;  // what it caught may lie in slots that are no locals
   auto code = std::make_unique<LoopCode>();
   code->entry.loop = loop;
   const CompiledFunction made =

@@ -296,6 +296,7 @@ Result<void> PythonInstance::State::start() {
   store_options.native_stack_limit = options.native_stack_limit;
   store.emplace(store_options);
   store->host_data = static_cast<Sandbox*>(&sandbox);
+  const GuestTurn turn(wasi->waiter(), *store);
   auto made = parts.linker.instantiate(*store, parts.module, origin ? origin->state_ : nullptr);
   if (!made) return Error{"the Python runtime cannot be instantiated: " + made.error().to_string()};
   instance = *made;
@@ -347,6 +348,7 @@ Result<std::unique_ptr<PythonInstance>> PythonInstance::create(std::shared_ptr<c
 Result<std::optional<Diagnostic>> PythonInstance::check(std::string_view source, const std::string& filename) {
   State& s = *state_;
   if (!s.usable) return Spent;
+  const GuestTurn turn(s.wasi->waiter(), *s.store);
   GuestText text(*s.store, *s.memory, *s.malloc, *s.free, source);
   GuestText name(*s.store, *s.memory, *s.malloc, *s.free, filename);
   if (!text.ok() || !name.ok()) return NoRoom;
@@ -366,6 +368,7 @@ Result<std::optional<Diagnostic>> PythonInstance::check(std::string_view source,
 Result<Ended> PythonInstance::run_file(const std::string& path, const std::vector<std::string>& args, const std::string& entry) {
   State& s = *state_;
   if (!s.usable) return Spent;
+  const GuestTurn turn(s.wasi->waiter(), *s.store);
   std::string argv = path + '\0';
   for (const std::string& arg : args) argv += arg.substr(0, arg.find('\0')) + '\0';
   GuestText arguments(*s.store, *s.memory, *s.malloc, *s.free, argv);
@@ -389,6 +392,7 @@ Result<Ended> PythonInstance::run_file(const std::string& path, const std::vecto
 Result<CallResult> PythonInstance::load(const CallRequest& request) {
   State& s = *state_;
   if (!s.usable) return Spent;
+  const GuestTurn turn(s.wasi->waiter(), *s.store);
   s.sandbox.user = request.user;
   s.sandbox.function = request.function;
   s.sandbox.entry = request.entry;
@@ -407,6 +411,7 @@ Result<CallResult> PythonInstance::load(const CallRequest& request) {
 Result<CallResult> PythonInstance::invoke(const CallRequest& request) {
   State& s = *state_;
   if (!s.usable) return Spent;
+  const GuestTurn turn(s.wasi->waiter(), *s.store);
   s.sandbox.entry = request.entry;
   s.sandbox.input = request.input;
   GuestText entry(*s.store, *s.memory, *s.malloc, *s.free, request.entry);
@@ -463,6 +468,8 @@ Result<void> PythonInstance::reset() {
   s.sandbox.output.clear();
   s.sandbox.input = {};
   if (auto made = s.make_files(); !made) return made;
+  s.store->clear_interrupts();
+  const GuestTurn turn(s.wasi->waiter(), *s.store);
   if (auto renewed = s.renew(); !renewed) return renewed;
   s.usable = true;
   return {};

@@ -17,15 +17,18 @@ inline std::filesystem::path runtime_folder() {
   return (cache.empty() ? std::filesystem::path(variable("HOME")) / ".cache" : std::filesystem::path(cache)) / "krait/current";
 }
 
-/// Null, and a message, where it is not built.
+/// Null where it is not built.
+inline std::shared_ptr<const pyhost::PythonRuntime> load_python(engine::Compiler* compiler) {
+  const std::filesystem::path folder = runtime_folder();
+  if (!std::filesystem::exists(folder / "python-reactor.wasm")) return nullptr;
+  auto made = pyhost::PythonRuntime::load({(folder / "python-reactor.wasm").string(), (folder / "python313.zip").string(), compiler});
+  REQUIRE_MESSAGE(made.ok(), made.error().message);
+  return *made;
+}
+
+/// Interpreted. Null, and a message, where it is not built.
 inline std::shared_ptr<const pyhost::PythonRuntime> python_runtime() {
-  static const auto loaded = []() -> std::shared_ptr<const pyhost::PythonRuntime> {
-    const std::filesystem::path folder = runtime_folder();
-    if (!std::filesystem::exists(folder / "python-reactor.wasm")) return nullptr;
-    auto made = pyhost::PythonRuntime::load({(folder / "python-reactor.wasm").string(), (folder / "python313.zip").string(), nullptr});
-    REQUIRE_MESSAGE(made.ok(), made.error().message);
-    return *made;
-  }();
+  static const auto loaded = load_python(nullptr);
   if (!loaded) MESSAGE("skipped: the Python runtime is not built");
   return loaded;
 }
