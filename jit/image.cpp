@@ -125,6 +125,24 @@ bool Image::map_code() {
   return true;
 }
 
+void Image::tell(const Audience& audience) {
+  if (!base_ || (!audience.perf_map && !audience.gdb)) return;
+  std::vector<CodeSymbol> symbols;
+  const auto& functions = blob_.functions;
+  for (uint32_t i = 0; i < functions.size(); ++i)
+    if (functions[i].end > functions[i].begin)
+      symbols.push_back({base_ + functions[i].begin, functions[i].end - functions[i].begin, module_->func_name(i)});
+  std::vector<uint32_t> thunks;  // behind the functions, in any order of types
+  for (uint32_t t = 0; t < blob_.enter_of_type.size(); ++t)
+    if (module_->canonical_type[t] == t && blob_.enter_of_type[t] != NoIndex) thunks.push_back(blob_.enter_of_type[t]);
+  std::sort(thunks.begin(), thunks.end());
+  for (size_t i = 0; i < thunks.size(); ++i) {
+    const size_t end = i + 1 < thunks.size() ? thunks[i + 1] : blob_.code.size();
+    symbols.push_back({base_ + thunks[i], end - thunks[i], "[enter]"});
+  }
+  known_ = audience.tell(symbols);
+}
+
 Image::~Image() {
   if (!base_) return;
   engine::unregister_code(range_);

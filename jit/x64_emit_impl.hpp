@@ -155,6 +155,10 @@ class Emitter {
   x86::Assembler a_;
   asmjit::StringLogger logger_;
   bool logging_ = false;
+  /// Notes in the listing what the code behind comes from.
+  void note_place(uint32_t wasm_pc) {
+    if (logging_ && wasm_pc) a_.commentf("@%x", wasm_pc);
+  }
   std::vector<Label> labels_;
   std::vector<uint32_t> alias_;     // of blocks that only jump on: where to
   std::vector<uint32_t> next_;      // the block that is emitted behind this one
