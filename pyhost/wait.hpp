@@ -5,8 +5,11 @@
 #include <time.h>
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
+
+#include "io/time.hpp"
 
 namespace krait::pyhost {
 
@@ -29,6 +32,10 @@ class Waiter {
   virtual bool before_transfer(int fd, short events) = 0;
   /// Gives others a turn.
   virtual void yield() = 0;
+  /// Runs `wait`, which parks the coroutine or blocks the thread, as a wait of this guest, and returns what it returned: 0 or a
+  /// negative errno of the host. It is given the moment at which to give up: `deadline`, or one before it at which the guest is to
+  /// look at its interrupts.
+  virtual int park(io::Deadline deadline, const std::function<int(io::Deadline)>& wait) { return wait(deadline); }
 };
 
 /// Blocks the calling thread. Stateless; shared by all.
