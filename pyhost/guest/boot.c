@@ -110,8 +110,8 @@ static PyStatus configure(PyConfig* config) {
     const wchar_t* value;
   } strings[] = {
       {&config->home, L"/"},
-      {&config->program_name, L"/bin/python3.13"},
-      {&config->executable, L"/bin/python3.13"},
+      {&config->program_name, L"python3.13"},
+      {&config->executable, L""},  // there is none, and platform, for one, would read it
       {&config->stdlib_dir, L"" IMAGE},
   };
   for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++) {
