@@ -79,6 +79,12 @@ void Store::interrupt(uint32_t bits) {
   for (const auto& instance : instances_) instance->context_.interrupt.fetch_or(bits, std::memory_order_relaxed);
 }
 
+void Store::clear_interrupts() {
+  std::lock_guard lock(contexts_mutex_);
+  pending_interrupts_.store(0, std::memory_order_relaxed);
+  for (const auto& instance : instances_) instance->context_.interrupt.store(0, std::memory_order_relaxed);
+}
+
 bool Store::poll(Context& context) {
   const uint32_t bits = context.interrupt.load(std::memory_order_relaxed);
   pending_interrupts_.fetch_and(~bits, std::memory_order_relaxed);

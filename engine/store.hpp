@@ -76,6 +76,8 @@ class Store {
 
   /// Makes the guest do what `bits` (InterruptBits) say at its next poll. Any thread.
   void interrupt(uint32_t bits);
+  /// Forgets what no poll has seen: it was meant for a call that has ended. On the store's line of control.
+  void clear_interrupts();
   /// Called by polls, on the guest's line of control.
   std::function<void()> on_yield;
   std::function<Outcome<>()> on_interrupt;

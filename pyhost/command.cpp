@@ -79,6 +79,7 @@ class Run {
     wasi_.emplace(std::move(wasi));
     sandbox_.wasi = &*wasi_;
     store_.host_data = &sandbox_;
+    turn_.emplace(wasi_->waiter(), store_);
     engine::Linker linker;
     define_wasi(linker);
     auto instance = linker.instantiate(store_, module);
@@ -112,6 +113,7 @@ class Run {
   Sandbox sandbox_;
   std::optional<Wasi> wasi_;
   Store store_;
+  std::optional<GuestTurn> turn_;
   const CommandOptions& options_;
   Instance* instance_ = nullptr;
   bool has_ended_ = false;

@@ -16,6 +16,7 @@ using store::StateKey;
 
 namespace {
 constexpr unsigned SearchSteps = 1'000;  // under the mutex that all keys share
+constexpr int OwnTimeout = 1;           // not the coroutine's deadline
 }
 
 IoResult<void> KeyLocks::lock(const StateKey& key, Holder holder, bool write, io::Deadline deadline, Waiter* waiter) {
@@ -44,16 +45,19 @@ IoResult<void> KeyLocks::lock(const StateKey& key, Holder holder, bool write, io
 }
 
 IoResult<void> KeyLocks::wait(Ticket& ticket, io::Future<int> future, io::Deadline deadline, Waiter* waiter) {
-  const auto until = [&](io::Deadline at) { return future.wait(at); };
-  const int error = waiter ? waiter->park(deadline, until) : until(deadline);
+  const auto until = [&] {
+    const int error = future.wait(deadline);
+    return error == -ETIMEDOUT && deadline.passed() ? OwnTimeout : error;
+  };
+  const int error = waiter ? waiter->wait_with(until) : until();
   const std::lock_guard lock(mutex_);
   if (ticket.granted) return {};  // also where the timeout or the cancel came at the same time
   waiting_.erase(ticket.holder);
   const auto at = table_.find(ticket.key);
   std::erase(at->second.queue, &ticket);
   advance(at);
-  if (error != -ETIMEDOUT) return Errno::Canceled;
-  return deadline.passed() ? Errno::TimedOut : Errno::Intr;
+  if (error == OwnTimeout) return Errno::TimedOut;
+  return error == -ECANCELED ? Errno::Canceled : Errno::Intr;
 }
 
 /// To one who is in no queue any more.

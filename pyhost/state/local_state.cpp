@@ -35,10 +35,18 @@ Errno errno_of(const StateError& error) { return error.kind == StateError::Kind:
 
 Errno of_wait(int error) { return error == -ETIMEDOUT ? Errno::TimedOut : Errno::Canceled; }
 
-/// A wait for the disk: short, and not ended by the guest's interrupts, for what it waits for is done in any case.
+/// A wait for the disk: short, and not cut short by cancels, deadlines and signals, for what it waits for is done in any case, and
+/// the caller is to know it.
 template <typename Wait>
 int parked(Waiter* waiter, Wait wait) {
-  return waiter ? waiter->park({}, [&](io::Deadline) { return wait(); }) : wait();
+  const auto whole = [&] {
+    const io::Shield shield;
+    int error = 0;
+    do error = wait();
+    while (error == -EINTR);
+    return error;
+  };
+  return waiter ? waiter->wait_with(whole) : whole();
 }
 
 std::optional<Interval> range_of(uint64_t offset, uint64_t length) {
