@@ -14,7 +14,7 @@ using store::StateKind;
 namespace {
 
 /// What a path means: the user's state and a key.
-struct Place {
+struct Spot {
   std::shared_ptr<StateSession> session;
   Waiter* waiter = nullptr;
   std::string path;  // "" is the root
@@ -38,9 +38,9 @@ struct Place {
 
 class SharedFile final : public File {
  public:
-  SharedFile(Place place, const OpenHow& how) : place_(std::move(place)), how_(how), flags_(how.flags) {}
+  SharedFile(Spot spot, const OpenHow& how) : spot_(std::move(spot)), how_(how), flags_(how.flags) {}
   ~SharedFile() override {
-    if (written_) (void)place_.state().push(place_.key(), ValueBytes::Push::Dirty, place_.waiter);
+    if (written_) (void)spot_.state().push(spot_.key(), ValueBytes::Push::Dirty, spot_.waiter);
   }
   [[nodiscard]] FileType type() const override { return FileType::RegularFile; }
   [[nodiscard]] bool seekable() const override { return true; }
@@ -59,7 +59,7 @@ class SharedFile final : public File {
     if (!how_.read) return Errno::BadF;
     uint64_t count = 0;
     for (const iovec& piece : to) {
-      const auto got = place_.state().read_some(place_.key(), offset + count, {static_cast<std::byte*>(piece.iov_base), piece.iov_len}, place_.waiter);
+      const auto got = spot_.state().read_some(spot_.key(), offset + count, {static_cast<std::byte*>(piece.iov_base), piece.iov_len}, spot_.waiter);
       if (!got) return got.error();
       count += *got;
       if (*got < piece.iov_len) break;
@@ -68,7 +68,7 @@ class SharedFile final : public File {
   }
   IoResult<uint64_t> write(std::span<const iovec> from) override {
     if ((flags_ & fd_flag::Append) != 0) {
-      const auto size = place_.state().size(place_.key(), place_.waiter);
+      const auto size = spot_.state().size(spot_.key(), spot_.waiter);
       if (!size) return size.error();
       at_ = *size;
     }
@@ -83,8 +83,8 @@ class SharedFile final : public File {
       if (piece.iov_len == 0) continue;
       const uint64_t at = offset + count;
       if (at > MaxFileBytes - piece.iov_len) return Errno::FBig;
-      const auto done = place_.state().write_range(place_.key(), at + piece.iov_len, at, {static_cast<std::byte*>(piece.iov_base), piece.iov_len},
-                                                   place_.waiter);
+      const auto done = spot_.state().write_range(spot_.key(), at + piece.iov_len, at, {static_cast<std::byte*>(piece.iov_base), piece.iov_len},
+                                                   spot_.waiter);
       if (!done) return count != 0 ? IoResult<uint64_t>(count) : done.error();
       written_ = true;
       count += piece.iov_len;
@@ -94,7 +94,7 @@ class SharedFile final : public File {
   IoResult<uint64_t> seek(int64_t offset, Whence whence) override {
     uint64_t base = whence == Whence::Current ? at_ : 0;
     if (whence == Whence::End) {
-      const auto size = place_.state().size(place_.key(), place_.waiter);
+      const auto size = spot_.state().size(spot_.key(), spot_.waiter);
       if (!size) return size.error();
       base = *size;
     }
@@ -103,11 +103,11 @@ class SharedFile final : public File {
     return at_ = base + static_cast<uint64_t>(offset);
   }
   IoResult<FileStat> stat() override {
-    const auto size = place_.state().size(place_.key(), place_.waiter);
+    const auto size = spot_.state().size(spot_.key(), spot_.waiter);
     if (!size) return size.error();
     FileStat stat;
     stat.type = FileType::RegularFile;
-    stat.ino = std::hash<std::string>()(place_.path) | 1;
+    stat.ino = std::hash<std::string>()(spot_.path) | 1;
     stat.size = *size;
     return stat;
   }
@@ -115,19 +115,19 @@ class SharedFile final : public File {
     if (!how_.write) return Errno::BadF;
     if (size > MaxFileBytes) return Errno::FBig;
     written_ = true;
-    return place_.state().resize(place_.key(), size, place_.waiter);
+    return spot_.state().resize(spot_.key(), size, spot_.waiter);
   }
   IoResult<void> set_times(FileTimes) override { return {}; }
   IoResult<void> advise(uint64_t, uint64_t, Advice) override { return {}; }
   IoResult<void> sync(bool) override {
-    auto pushed = place_.state().push(place_.key(), ValueBytes::Push::Dirty, place_.waiter);
+    auto pushed = spot_.state().push(spot_.key(), ValueBytes::Push::Dirty, spot_.waiter);
     if (pushed) written_ = false;
     return pushed;
   }
 
  private:
   static constexpr uint64_t MaxFileBytes = uint64_t{1} << 40;
-  const Place place_;
+  const Spot spot_;
   const OpenHow how_;
   uint16_t flags_;
   uint64_t at_ = 0;
@@ -139,43 +139,43 @@ class SharedFolder final : public Directory {
   SharedFolder(Sandbox& sandbox, std::string path) : sandbox_(sandbox), path_(std::move(path)) {}
 
   IoResult<std::shared_ptr<File>> open(std::string_view path, const OpenHow& how) override {
-    auto place = find(path);
-    if (!place) return place.error();
-    const auto folder = place->is_folder();
+    auto spot = find(path);
+    if (!spot) return spot.error();
+    const auto folder = spot->is_folder();
     if (!folder) return folder.error();
     if (*folder) {
       if (how.write || how.create) return how.exclusive ? Errno::Exist : Errno::IsDir;
-      return std::shared_ptr<File>(std::make_shared<SharedFolder>(sandbox_, place->path));
+      return std::shared_ptr<File>(std::make_shared<SharedFolder>(sandbox_, spot->path));
     }
-    if (auto fresh = place->state().refresh(place->key(), place->waiter); !fresh && fresh.error() != Errno::NoEnt) return fresh.error();
-    const auto file = place->is_file();
+    if (auto fresh = spot->state().refresh(spot->key(), spot->waiter); !fresh && fresh.error() != Errno::NoEnt) return fresh.error();
+    const auto file = spot->is_file();
     if (!file) return file.error();
     if (how.directory) return *file ? Errno::NotDir : Errno::NoEnt;
     if (*file && how.create && how.exclusive) return Errno::Exist;
     if (!*file && !how.create) return Errno::NoEnt;
-    if (auto may = is_free_above(*place); !may) return may.error();
+    if (auto may = is_free_above(*spot); !may) return may.error();
     if (!*file || (how.truncate && how.write)) {
-      if (auto made = place->state().write(place->key(), {}, place->waiter); !made) return made.error();
-      if (auto pushed = place->state().push(place->key(), ValueBytes::Push::Dirty, place->waiter); !pushed) return pushed.error();
+      if (auto made = spot->state().write(spot->key(), {}, spot->waiter); !made) return made.error();
+      if (auto pushed = spot->state().push(spot->key(), ValueBytes::Push::Dirty, spot->waiter); !pushed) return pushed.error();
     }
-    return std::shared_ptr<File>(std::make_shared<SharedFile>(std::move(*place), how));
+    return std::shared_ptr<File>(std::make_shared<SharedFile>(std::move(*spot), how));
   }
   IoResult<FileStat> stat() override { return stat_at(".", true); }
   IoResult<FileStat> stat_at(std::string_view path, bool) override {
-    auto place = find(path);
-    if (!place) return place.error();
-    const auto folder = place->is_folder();
+    auto spot = find(path);
+    if (!spot) return spot.error();
+    const auto folder = spot->is_folder();
     if (!folder) return folder.error();
     FileStat stat;
     if (*folder) {
       stat.type = FileType::Directory;
-      stat.ino = std::hash<std::string>()(place->path) | 1;
+      stat.ino = std::hash<std::string>()(spot->path) | 1;
       return stat;
     }
-    const auto file = place->is_file();
+    const auto file = spot->is_file();
     if (!file) return file.error();
     if (!*file) return Errno::NoEnt;
-    return SharedFile(std::move(*place), OpenHow()).stat();
+    return SharedFile(std::move(*spot), OpenHow()).stat();
   }
   IoResult<void> set_times(FileTimes) override { return {}; }
   IoResult<void> set_times_at(std::string_view path, bool follow, FileTimes) override {
@@ -183,34 +183,34 @@ class SharedFolder final : public Directory {
     return there ? IoResult<void>() : there.error();
   }
   IoResult<void> make_directory(std::string_view path) override {
-    auto place = find(path);
-    if (!place) return place.error();
+    auto spot = find(path);
+    if (!spot) return spot.error();
     const auto there = stat_at(path, true);
     if (there) return Errno::Exist;
     if (there.error() != Errno::NoEnt) return there.error();
-    if (auto may = is_free_above(*place); !may) return may;
-    auto made = place->state().write(place->folder_key(), {}, place->waiter);
-    if (made) made = place->state().push(place->folder_key(), ValueBytes::Push::Dirty, place->waiter);
+    if (auto may = is_free_above(*spot); !may) return may;
+    auto made = spot->state().write(spot->folder_key(), {}, spot->waiter);
+    if (made) made = spot->state().push(spot->folder_key(), ValueBytes::Push::Dirty, spot->waiter);
     return made;
   }
   IoResult<void> remove_directory(std::string_view path) override {
-    auto place = find(path);
-    if (!place) return place.error();
-    const auto file = place->is_file();
+    auto spot = find(path);
+    if (!spot) return spot.error();
+    const auto file = spot->is_file();
     if (!file || *file) return file ? Errno::NotDir : file.error();
-    const auto inside = place->state().list(place->session->user(), StateKind::File, place->path + "/", place->waiter);
+    const auto inside = spot->state().list(spot->session->user(), StateKind::File, spot->path + "/", spot->waiter);
     if (!inside) return inside.error();
     if (inside->empty()) return Errno::NoEnt;
-    if (place->path.empty() || inside->size() > 1 || inside->front().key != place->path + "/") return Errno::NotEmpty;
-    return place->state().remove(place->folder_key(), place->waiter);
+    if (spot->path.empty() || inside->size() > 1 || inside->front().key != spot->path + "/") return Errno::NotEmpty;
+    return spot->state().remove(spot->folder_key(), spot->waiter);
   }
   IoResult<void> unlink(std::string_view path) override {
-    auto place = find(path);
-    if (!place) return place.error();
-    const auto file = place->is_file();
+    auto spot = find(path);
+    if (!spot) return spot.error();
+    const auto file = spot->is_file();
     if (!file) return file.error();
-    if (*file) return place->state().remove(place->key(), place->waiter);
-    const auto folder = place->is_folder();
+    if (*file) return spot->state().remove(spot->key(), spot->waiter);
+    const auto folder = spot->is_folder();
     return folder && *folder ? Errno::IsDir : Errno::NoEnt;
   }
   IoResult<std::string> read_link(std::string_view path) override {
@@ -239,10 +239,10 @@ class SharedFolder final : public Directory {
     return done;
   }
   IoResult<std::vector<DirEntry>> list() override {
-    auto place = find(".");
-    if (!place) return place.error();
+    auto spot = find(".");
+    if (!spot) return spot.error();
     const std::string prefix = path_.empty() ? path_ : path_ + "/";
-    const auto inside = place->state().list(place->session->user(), StateKind::File, prefix, place->waiter);
+    const auto inside = spot->state().list(spot->session->user(), StateKind::File, prefix, spot->waiter);
     if (!inside) return inside.error();
     std::vector<DirEntry> entries{{".", 1, FileType::Directory}, {"..", 1, FileType::Directory}};
     for (const store::StateEntry& entry : *inside) {
@@ -258,16 +258,16 @@ class SharedFolder final : public Directory {
 
  private:
   /// No file stands where the path needs a folder.
-  static IoResult<void> is_free_above(const Place& place) {
-    for (size_t slash = place.path.find('/'); slash != std::string::npos; slash = place.path.find('/', slash + 1)) {
-      const auto file = Place{place.session, place.waiter, place.path.substr(0, slash)}.is_file();
+  static IoResult<void> is_free_above(const Spot& spot) {
+    for (size_t slash = spot.path.find('/'); slash != std::string::npos; slash = spot.path.find('/', slash + 1)) {
+      const auto file = Spot{spot.session, spot.waiter, spot.path.substr(0, slash)}.is_file();
       if (!file) return file.error();
       if (*file) return Errno::NotDir;
     }
     return {};
   }
 
-  IoResult<Place> find(std::string_view path) const {
+  IoResult<Spot> find(std::string_view path) const {
     std::string whole = path_;
     while (!path.empty()) {
       const std::string_view part = path.substr(0, path.find('/'));
@@ -283,7 +283,7 @@ class SharedFolder final : public Directory {
     }
     if (whole.size() + 1 > store::MaxStateKeyBytes) return Errno::NameTooLong;
     state_of(sandbox_);
-    return Place{sandbox_.state, sandbox_.wasi ? &sandbox_.wasi->waiter() : nullptr, std::move(whole)};
+    return Spot{sandbox_.state, sandbox_.wasi ? &sandbox_.wasi->waiter() : nullptr, std::move(whole)};
   }
 
   Sandbox& sandbox_;
