@@ -1,5 +1,4 @@
 """State and shared files as functions see them: through pyfaasm, over processes, by user, whatever a call does to itself."""
-import os
 import signal
 import subprocess
 import time
@@ -7,94 +6,12 @@ import unittest
 
 from support import KRAIT, ROOT, KraitTest, need_runtime
 
+FUNCTIONS = ROOT / "tests" / "guest" / "functions"
+
 READ_BACK = """
 import pyfaasm
 def faasm_main():
     return pyfaasm.read_state('key')
-"""
-
-DIALECTS = """
-from pyfaasm import *
-def faasm_main():
-    write_state('a', b'0123456789')
-    assert get_state_size('a') == read_state_size('a') == 10
-    assert get_state('a', 10) == read_state('a', 4) + b'456789' == read_state('a')
-    assert get_state_offset('a', 10, 3, 4) == read_state_offset('a', 10, 3, 4) == b'3456'
-    set_state_offset('a', 10, 2, bytearray(b'xy'))
-    write_state_offset('a', 12, 11, memoryview(b'!'))
-    assert read_state('a') == b'01xy456789\\0!'
-    push_state('a')
-    set_state('a', b'')
-    assert read_state('a') == b'' and read_state_size('a') == 0
-    pull_state('a', 12)
-    assert read_state('a') == b'01xy456789\\0!'
-    write_state_offset('a', 12, 0, b'AA')
-    push_state_partial('a')
-    resize_state('a', 5)
-    assert read_state('a') == b'AAxy4'
-    resize_state('a', 7)
-    push_state('a')
-    assert read_state('a') == b'AAxy4\\0\\0'
-    write_state('mask', b'\\0\\1\\0\\0\\0\\0\\1')
-    write_state('a', b'BBBBBBB')
-    push_state_partial_mask('a', 'mask')
-    pull_state('a')
-    assert read_state('a') == b'ABxy4\\0B', read_state('a')
-    open('/tmp/f', 'wb').write(b'from a file')
-    assert write_state_from_file('f', '/tmp/f') == 11 and read_state('f') == b'from a file'
-    for key in 'größe', 'k' * 300, ' ':
-        set_state(key, key.encode())
-        assert get_state(key) == key.encode()
-    assert list_state_keys('k') == ['k' * 300] and 'größe' in list_state_keys()
-    delete_state('k' * 300)
-    assert list_state_keys('k') == []
-    append_state('log', b'one')
-    append_state('log', b'')
-    append_state('log', b'three' * 5_000_000)
-    assert [len(e) for e in read_appended_state('log')] == [3, 0, 25_000_000]
-    assert read_appended_state('log', 2) == [b'one', b''] and read_appended_state('log', 0) == []
-    clear_appended_state('log')
-    assert read_appended_state('log') == []
-    return 'fine'
-"""
-
-ERRORS = """
-import errno
-import pyfaasm
-from pyfaasm import *
-def raised(kind, f, *args, **names):
-    try:
-        f(*args, **names)
-    except kind as e:
-        return e
-    raise AssertionError(f'{f.__name__}{args} raised nothing')
-def faasm_main():
-    assert read_state_size('none') == 0
-    for f in read_state, pull_state, push_state, push_state_partial:
-        assert raised(KeyError, f, 'none').args == ('none',)
-    raised(KeyError, read_state_offset, 'none', 10, 0, 1)
-    write_state('a', b'0123456789')
-    for offset, size in (8, 3), (11, 0), (2**40, 1):
-        raised(ValueError, read_state_offset, 'a', 2**50, offset, size)
-    for offset, size in (0, -1), (-1, 1):
-        raised(ValueError, read_state_offset, 'a', 10, offset, size)
-    raised(ValueError, read_state_offset, 'a', 5, 4, 2)
-    raised(ValueError, write_state_offset, 'a', 10, 9, b'ab')
-    raised(ValueError, write_state_offset, 'a', 10, -1, b'ab')
-    raised(ValueError, write_state, '', b'')
-    raised(ValueError, write_state, 'k' * 301, b'')
-    raised(TypeError, write_state, 'a', 'text')
-    raised(ValueError, push_state_partial_mask, 'a', 'a' * 0 + 'b') if read_state_size('b') else None
-    assert read_state('a') == b'0123456789'
-    raised(RuntimeError, unlock_state_write, 'a')
-    with state_lock('a', write=True):
-        assert raised(OSError, lock_state_read, 'a').errno == errno.EDEADLK
-    with state_lock('a'), state_lock('a', timeout=0):
-        assert raised(OSError, lock_state_write, 'a').errno == errno.EDEADLK
-    with state_lock('a', write=True, timeout=0.01):
-        pass
-    raised(MemoryError, write_state, 'big', bytes(300 << 20))
-    return 'fine'
 """
 
 FILES = """
@@ -154,12 +71,14 @@ class State(KraitTest):
         return self.ok("invoke", user, name, *words).stdout
 
     def test_both_dialects(self):
-        self.upload("anna", "dialects", DIALECTS)
+        self.ok("upload", "anna", "dialects", FUNCTIONS / "state_dialects.py")
         self.assertEqual(self.invoke("anna", "dialects"), b"fine")
 
     def test_errors(self):
-        self.upload("anna", "errors", ERRORS)
+        self.ok("upload", "anna", "errors", FUNCTIONS / "state_errors.py")
         self.assertEqual(self.invoke("anna", "errors"), b"fine")
+        self.upload("anna", "big", "import pyfaasm\ndef faasm_main():\n    pyfaasm.write_state('big', bytes(300 << 20))\n")
+        self.assertIn("MemoryError: no room for the state 'big'", self.krait("invoke", "anna", "big").stderr)
 
     def test_a_push_is_seen_by_the_next_process_and_by_no_other_user(self):
         write = "import pyfaasm\ndef faasm_main():\n    pyfaasm.write_state('key', b'anna\\0s')\n    pyfaasm.push_state('key')\n    pyfaasm.write_state('not pushed', b'')\n"
