@@ -34,6 +34,7 @@ Result<std::unique_ptr<Cell>> Cell::create(Lane& lane, std::shared_ptr<const Pyt
   options.stdio = {};
   options.limits = python_limits(limits);
   options.waiter = &cell->guest_;
+  options.state = lane.core().options.state;
   auto made = PythonInstance::create(lane.core().python, std::move(options), std::move(snapshot));
   if (!made) return std::move(made.error());
   cell->instance_ = std::move(*made);
@@ -102,6 +103,8 @@ void run_wasm(Lane& lane, const std::shared_ptr<Call>& call, const std::shared_p
   command.store.compiler = compiler;
   command.store.max_memory_pages = call->limits.memory_bytes / engine::PageSize;
   command.waiter = &guest;
+  command.state = lane.core().options.state;
+  command.user = call->spec.user;
   const uint64_t begin = monotonic_ns();
   auto ended = run_command(module, command);
   report.times.run = monotonic_ns() - begin;
