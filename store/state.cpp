@@ -93,6 +93,8 @@ class LmdbStore final : public StateStore {
     return reading<std::vector<StateEntry>>([&](StateTables::Txn& txn) { return txn.list(user, kind, prefix); });
   }
 
+  [[nodiscard]] bool waits() const override { return true; }
+
   void submit(StateChange change, StateDone done) override {
     {
       const std::lock_guard lock(mutex_);

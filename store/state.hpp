@@ -41,7 +41,7 @@ struct StateInfo {
 /// A change of one key, whole or not at all. Exactly one of its parts besides `key` is used, as `what` says.
 struct StateChange {
   enum class What : uint8_t {
-    Write,     ///< size and ranges
+    Write,     ///< cut, size and ranges
     Append,    ///< one element to the log; `ranges[0].bytes` is the element
     ClearLog,  ///< the log is empty; the value stays
     Delete,    ///< the value and the log; nothing where there is neither
@@ -54,8 +54,9 @@ struct StateChange {
 
   StateKey key;
   What what = What::Write;
-  std::optional<uint64_t> size;  ///< what the value is cut or extended (by zeros) to, before the ranges are written
-  std::vector<Range> ranges;     ///< a range past the end extends the value
+  std::optional<uint64_t> cut;   ///< the value keeps no byte from here on; before all else
+  std::optional<uint64_t> size;  ///< what the value is then cut or extended (by zeros) to
+  std::vector<Range> ranges;     ///< written last; a range past the end extends the value
 };
 
 /// How a change failed.
@@ -102,6 +103,8 @@ class StateTier {
   [[nodiscard]] virtual StateResult<std::vector<StateEntry>> list(const std::string& user, StateKind kind,
                                                                   const std::string& prefix) = 0;
 
+  /// False where no call ever waits for a disk.
+  [[nodiscard]] virtual bool waits() const = 0;
   /// Makes changes in the order of the calls; `done` when it is made for good.
   virtual void submit(StateChange change, StateDone done) = 0;
   /// The same, for a thread that may wait.

@@ -15,6 +15,7 @@ StateError full_error(const std::string& user, uint64_t taken, const StateOption
 
 /// The value's size after a Write.
 inline uint64_t size_after(const StateChange& change, uint64_t size) {
+  if (change.cut) size = std::min(size, *change.cut);
   if (change.size) size = *change.size;
   for (const auto& range : change.ranges) size = std::max<uint64_t>(size, range.offset + range.bytes.size());
   return size;

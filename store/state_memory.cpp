@@ -56,6 +56,8 @@ class MemoryState final : public StateTier {
     return entries;
   }
 
+  [[nodiscard]] bool waits() const override { return false; }
+
   void submit(StateChange change, StateDone done) override {
     StateResult<StateInfo> result = [&] {
       const std::lock_guard lock(mutex_);
@@ -108,6 +110,7 @@ class MemoryState final : public StateTier {
   }
 
   void write(const StateChange& change, Entry& entry) {
+    if (change.cut && *change.cut < entry.value.size()) entry.value.resize(*change.cut);
     if (change.size) entry.value.resize(*change.size);
     entry.value.resize(size_after(change, entry.value.size()));
     for (const auto& range : change.ranges)

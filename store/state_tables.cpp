@@ -166,7 +166,8 @@ StateResult<StateInfo> Txn::write(const StateChange& change, const std::string& 
   if (auto full = charge(change.key, known ? cost_of(record) : 0, cost_of(now))) return *full;
   if (!known) now.id = counters().next_id++;
   now.version = counters().next_version++;
-  if (change.size && *change.size < record.size) cut(now.id, *change.size);
+  const uint64_t kept = std::min(change.cut.value_or(record.size), change.size.value_or(record.size));
+  if (kept < record.size) cut(now.id, kept);
   for (const auto& range : change.ranges) write_range(now.id, range);
   put(name, now);
   return StateInfo{now.size, now.version};

@@ -35,14 +35,14 @@ Bytes version(uint64_t i) { return Bytes(1'000 + i * 7'919 % 150'000, static_cas
   for (;; ++next) {
     const Bytes value = version(next);
     const auto half = value.begin() + static_cast<ptrdiff_t>(value.size() / 2);
-    StateChange change{value_key(writer), StateChange::What::Write, value.size(), {}};
+    StateChange change{value_key(writer), StateChange::What::Write, {}, value.size(), {}};
     change.ranges.push_back({value.size() / 2, Bytes(half, value.end())});
     change.ranges.push_back({0, Bytes(value.begin(), half)});
     if (!(*store)->apply(std::move(change)).ok()) ::_exit(1);
     const uint64_t mark = writer * Marks + next;
     Bytes element(sizeof mark);
     std::memcpy(element.data(), &mark, sizeof mark);
-    if (!(*store)->apply({log_key(), StateChange::What::Append, {}, {{0, element}}}).ok()) ::_exit(1);
+    if (!(*store)->apply({log_key(), StateChange::What::Append, {}, {}, {{0, element}}}).ok()) ::_exit(1);
     if (::write(fd, &next, sizeof next) != sizeof next) ::_exit(1);
   }
 }

@@ -19,10 +19,10 @@ StateKey key_of(const char* key, const char* user = "anna") { return {user, key,
 
 StateChange write_of(StateKey key, Bytes value) {
   const uint64_t size = value.size();
-  return {std::move(key), What::Write, size, {{0, std::move(value)}}};
+  return {std::move(key), What::Write, {}, size, {{0, std::move(value)}}};
 }
 StateChange range_of(StateKey key, uint64_t offset, Bytes bytes) {
-  return {std::move(key), What::Write, std::nullopt, {{offset, std::move(bytes)}}};
+  return {std::move(key), What::Write, {}, {}, {{offset, std::move(bytes)}}};
 }
 
 Bytes value_of(StateTier& tier, const StateKey& key) {
@@ -78,20 +78,27 @@ TEST_CASE("a value is what was written, whole and in ranges, and follows its siz
     }
     SUBCASE("cut and extended again it shows zeros, not what was there") {
       for (const uint64_t size : {50'001, 100'000, 16'368, 40'000, 0, 20'000}) {
-        REQUIRE(tier.apply({key, What::Write, size, {}}).ok());
+        REQUIRE(tier.apply({key, What::Write, {}, size, {}}).ok());
         expected.resize(size);
         CHECK(value_of(tier, key) == expected);
       }
     }
+    SUBCASE("one change may cut it, extend it and write") {
+      REQUIRE(tier.apply({key, What::Write, 30'000, 60'000, {{59'998, bytes_of("four")}}}).ok());
+      expected.resize(30'000);
+      expected.resize(59'998);
+      for (const char c : {'f', 'o', 'u', 'r'}) expected.push_back(static_cast<std::byte>(c));
+      CHECK(value_of(tier, key) == expected);
+    }
     SUBCASE("an empty value is a value") {
-      REQUIRE(tier.apply({key, What::Write, 0, {}}).ok());
+      REQUIRE(tier.apply({key, What::Write, {}, 0, {}}).ok());
       CHECK(tier.info(key)->value().size == 0);
     }
     SUBCASE("deleted it is gone, and does not shine through its successor") {
-      REQUIRE(tier.apply({key, What::Delete, {}, {}}).ok());
+      REQUIRE(tier.apply({key, What::Delete, {}, {}, {}}).ok());
       CHECK_FALSE(tier.info(key)->has_value());
-      CHECK(tier.apply({key, What::Delete, {}, {}}).ok());
-      const auto again = tier.apply({key, What::Write, 1'000, {}});
+      CHECK(tier.apply({key, What::Delete, {}, {}, {}}).ok());
+      const auto again = tier.apply({key, What::Write, {}, 1'000, {}});
       REQUIRE(again.ok());
       CHECK(again->version > middle->version);
       CHECK(value_of(tier, key) == Bytes(1'000));
@@ -102,18 +109,18 @@ TEST_CASE("a value is what was written, whole and in ranges, and follows its siz
 TEST_CASE("a log keeps its elements in order beside the value") {
   Tiers().each([](StateTier& tier) {
     const StateKey key = key_of("log");
-    for (int i = 0; i < 20; i++) REQUIRE(tier.apply({key, What::Append, {}, {{0, bytes_of("element " + std::to_string(i))}}}).ok());
+    for (int i = 0; i < 20; i++) REQUIRE(tier.apply({key, What::Append, {}, {}, {{0, bytes_of("element " + std::to_string(i))}}}).ok());
     CHECK_FALSE(tier.info(key)->has_value());
     CHECK(tier.read_log(key, 100, UINT64_MAX)->size() == 20);
     CHECK(tier.read_log(key, 3, UINT64_MAX)->back() == bytes_of("element 2"));
     CHECK(tier.read_log(key, 100, 30)->size() == 4);  // the one that goes beyond is the last
     REQUIRE(tier.apply(write_of(key, bytes_of("value"))).ok());
-    REQUIRE(tier.apply({key, What::ClearLog, {}, {}}).ok());
+    REQUIRE(tier.apply({key, What::ClearLog, {}, {}, {}}).ok());
     CHECK(tier.read_log(key, 100, UINT64_MAX)->empty());
     CHECK(value_of(tier, key) == bytes_of("value"));
-    REQUIRE(tier.apply({key, What::Append, {}, {{0, {}}}}).ok());
+    REQUIRE(tier.apply({key, What::Append, {}, {}, {{0, {}}}}).ok());
     CHECK(tier.read_log(key, 100, UINT64_MAX)->size() == 1);
-    REQUIRE(tier.apply({key, What::Delete, {}, {}}).ok());
+    REQUIRE(tier.apply({key, What::Delete, {}, {}, {}}).ok());
     CHECK(tier.read_log(key, 100, UINT64_MAX)->empty());
   });
 }
@@ -125,7 +132,7 @@ TEST_CASE("users and kinds have keys of their own; a list has the prefix's") {
     REQUIRE(tier.apply(write_of({"anna", "a/1", StateKind::File}, bytes_of("a file"))).ok());
     REQUIRE(tier.apply(write_of(key_of("a/2"), bytes_of("second"))).ok());
     REQUIRE(tier.apply(write_of(key_of(std::string("b\0\xff", 3).c_str()), {})).ok());
-    REQUIRE(tier.apply({key_of("only-a-log"), What::Append, {}, {{0, bytes_of("x")}}}).ok());
+    REQUIRE(tier.apply({key_of("only-a-log"), What::Append, {}, {}, {{0, bytes_of("x")}}}).ok());
     CHECK(value_of(tier, key_of("a/1")) == bytes_of("anna's"));
     CHECK(value_of(tier, key_of("a/1", "bert")) == bytes_of("bert's"));
     CHECK(value_of(tier, {"anna", "a/1", StateKind::File}) == bytes_of("a file"));
@@ -148,10 +155,10 @@ TEST_CASE("a user's share is a bound, and other users have theirs") {
     CHECK(refused.error().message.find("anna") != std::string::npos);
     CHECK_FALSE(tier.info(key_of("more"))->has_value());
     CHECK_FALSE(tier.apply(range_of(key_of("big"), UINT64_MAX - 1, bytes_of("x!"))).ok());
-    CHECK_FALSE(tier.apply({key_of("big"), What::Write, uint64_t{1} << 40, {}}).ok());
+    CHECK_FALSE(tier.apply({key_of("big"), What::Write, {}, uint64_t{1} << 40, {}}).ok());
     CHECK(tier.info(key_of("big"))->value().size == 20 << 20);
     CHECK(tier.apply(write_of(key_of("more", "bert"), noise(13 << 20, 4))).ok());
-    REQUIRE(tier.apply({key_of("big"), What::Delete, {}, {}}).ok());
+    REQUIRE(tier.apply({key_of("big"), What::Delete, {}, {}, {}}).ok());
     CHECK(tier.apply(write_of(key_of("more"), noise(13 << 20, 4))).ok());
     for (const StateKey& bad : {key_of(""), key_of("k", "no/user"), key_of(std::string(MaxStateKeyBytes + 1, 'k').c_str())})
       CHECK_FALSE(tier.apply(write_of(bad, {})).ok());
@@ -171,7 +178,7 @@ TEST_CASE("changes of one thread are made in their order; of many threads, each 
       writers.emplace_back([&, t] {
         for (int i = 0; i < Rounds; i++) {
           wrong += !tier.apply(write_of(key, Bytes(Size, static_cast<std::byte>(t)))).ok();
-          wrong += !tier.apply({key, What::Append, {}, {{0, Bytes(1, static_cast<std::byte>(t))}}}).ok();
+          wrong += !tier.apply({key, What::Append, {}, {}, {{0, Bytes(1, static_cast<std::byte>(t))}}}).ok();
         }
         --running;
       });
