@@ -16,6 +16,7 @@
 #include <filesystem>
 
 #include "engine/compiler.hpp"
+#include "pyhost/state/imports.hpp"
 
 namespace krait::pyhost {
 
@@ -99,6 +100,7 @@ Result<std::shared_ptr<const PythonRuntime>> PythonRuntime::load(const PythonCon
   if (config.compiler) parts->code = config.compiler->image_for(parts->module);
   define_wasi(parts->linker);
   define_krait(parts->linker);
+  define_state(parts->linker);
   return std::shared_ptr<const PythonRuntime>(new PythonRuntime(std::move(parts)));
 }
 
@@ -151,6 +153,14 @@ struct PythonInstance::State {
   Result<void> boot();
   Result<void> renew();
   Result<void> find_exports();
+  /// The state of a call; its locks are given back at the end, however the call ended.
+  void begin_state(const std::string& user) {
+    if (options.state) sandbox.state = std::make_shared<StateSession>(options.state, user);
+  }
+  void end_state() {
+    if (sandbox.state) sandbox.state->release();
+    if (options.state) sandbox.state.reset();
+  }
 
   /// Calls an export of the reactor; a trap leaves the sandbox spent.
   template <typename... A>
@@ -346,8 +356,10 @@ Result<Ended> PythonInstance::run_file(const std::string& path, const std::vecto
   if (!arguments.ok() || !function.ok()) return NoRoom;
   arguments.abandon(), function.abandon();  // Python is finalised by the run
   s.sandbox.entry = entry;
+  s.begin_state("local");
   auto status = s.enter(s.run, arguments.address(), arguments.size(), function.address(), function.size());
   s.usable = false;
+  s.end_state();
   // What an entry set as its output would be lost otherwise.
   for (size_t done = 0; s.stdio.out && done < s.sandbox.output.size();) {
     const iovec rest{s.sandbox.output.data() + done, s.sandbox.output.size() - done};
@@ -373,6 +385,7 @@ Result<CallResult> PythonInstance::load(const CallRequest& request) {
   GuestText filename(*s.store, *s.memory, *s.malloc, *s.free, request.function + ".py");
   if (!name.ok() || !source.ok() || !filename.ok()) return NoRoom;
   const uint64_t begin = monotonic_now();
+  s.begin_state(request.user);
   auto status = s.enter(s.load, name.address(), name.size(), source.address(), source.size(), filename.address(), filename.size());
   if (!status) name.abandon(), source.abandon(), filename.abandon();
   return finish(std::move(status), begin);
@@ -387,6 +400,7 @@ Result<CallResult> PythonInstance::invoke(const CallRequest& request) {
   GuestText entry(*s.store, *s.memory, *s.malloc, *s.free, request.entry);
   if (!entry.ok()) return NoRoom;
   const uint64_t begin = monotonic_now();
+  s.begin_state(request.user);
   auto status = s.enter(s.call, entry.address(), entry.size());
   if (!status) entry.abandon();
   return finish(std::move(status), begin);
@@ -399,6 +413,7 @@ CallResult PythonInstance::finish(Outcome<int32_t> status, uint64_t begin_ns) {
   result.timings.start_ns = std::exchange(s.start_ns, 0);
   result.output = std::exchange(s.sandbox.output, {});
   s.sandbox.input = {};
+  s.end_state();
   if (status) {
     result.status = *status;
     result.exception = s.by_exception();
@@ -438,6 +453,7 @@ Result<void> PythonInstance::reset() {
   if (auto restored = s.origin->state_->restore(*s.instance); !restored) return restored;
   s.sandbox.output.clear();
   s.sandbox.input = {};
+  s.sandbox.state.reset();
   s.sandbox.failure.reset();
   s.sandbox.message.clear();
   if (auto made = s.make_files(); !made) return made;

@@ -15,6 +15,8 @@
 
 namespace krait::pyhost {
 
+class LocalState;
+
 /// Where the parts of the runtime lie on this machine, and what runs them.
 struct PythonConfig {
   std::string reactor;                    ///< CPython as a wasm reactor
@@ -48,6 +50,7 @@ struct PythonOptions {
   std::vector<HostMount> mounts;
   Stdio stdio = Stdio::inherit();
   PythonLimits limits;
+  std::shared_ptr<LocalState> state;        ///< of the calls' users; null: the sandbox has one of its own, in memory
   Waiter* waiter = nullptr;                 ///< null: waits block the thread
   const std::byte* native_stack_limit = nullptr;  ///< as engine::StoreOptions
 };

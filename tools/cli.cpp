@@ -143,6 +143,14 @@ Result<std::shared_ptr<const pyhost::PythonRuntime>> load_python(engine::Compile
   return pyhost::PythonRuntime::load({paths->reactor.string(), paths->image.string(), compiler});
 }
 
+Result<std::shared_ptr<pyhost::LocalState>> open_state() {
+  const auto home = store::default_home();
+  if (!home) return home.error();
+  auto durable = store::StateStore::open(*home / "state");
+  if (!durable) return std::move(durable.error());
+  return std::make_shared<pyhost::LocalState>(std::move(*durable));
+}
+
 Result<store::FunctionStore> open_functions() {
   const auto home = store::default_home();
   if (!home) return home.error();

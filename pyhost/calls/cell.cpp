@@ -34,6 +34,7 @@ Result<std::unique_ptr<Cell>> Cell::create(Lane& lane, std::shared_ptr<const Pyt
   options.stdio = {};
   options.limits = python_limits(limits);
   options.waiter = &cell->guest_;
+  options.state = lane.core().options.state;
   auto made = PythonInstance::create(lane.core().python, std::move(options), std::move(snapshot));
   if (!made) return std::move(made.error());
   cell->instance_ = std::move(*made);
