@@ -296,6 +296,15 @@ engine::Outcome<> PythonInstance::alarm(Alarm kind, uint64_t limit_ms) {
   return engine::call<void>(*state_->store, *state_->alarm, static_cast<int32_t>(kind),
                             static_cast<int32_t>(std::min<uint64_t>(limit_ms, INT32_MAX)));
 }
+Result<void> PythonInstance::warm() {
+  State& s = *state_;
+  FuncInstance* warm = s.instance->export_func("krait_warm");
+  if (!warm) return Error{"the Python runtime lacks the export krait_warm: build it again"};
+  const auto status = s.enter(warm);
+  if (!status) return Error{join_trap("Python cannot be prepared", status.error())};
+  if (*status != 0) return Error{"Python cannot be prepared: it says why above"};
+  return {};
+}
 bool PythonInstance::snapshot_is_whole() const {
   const State& s = *state_;
   return s.sandbox.uses == 0 && s.bytes_at_start == s.memory_tree->bytes_used() && s.wasi->descriptors().open_count() == s.open_at_start;

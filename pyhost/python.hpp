@@ -121,6 +121,8 @@ class PythonInstance {
   /// Calls `entry` of what was loaded.
   Result<CallResult> invoke(const CallRequest& request);
 
+  /// Has Python import what failing calls need, so that a snapshot to come has it.
+  Result<void> warm();
   /// The state as it stands, for sandboxes to start from. This one must be usable, and stays so.
   Result<std::shared_ptr<const PythonSnapshot>> snapshot();
   /// Puts a sandbox that was made from a snapshot back to it, whatever the calls since did, traps and exits included:

@@ -64,8 +64,8 @@ void Cell::run(const std::shared_ptr<Call>& call, What what, CallReport& report)
   watch.off_cpu();
   guest_.attach(nullptr);
 
-  report.out = out->take(), report.err = err->take();
   report.dropped_out = out->dropped(), report.dropped_err = err->dropped();
+  report.out = out->take(), report.err = err->take();
   report.times.cpu = watch.cpu_ns();
   report.peak_memory = instance_->memory_bytes();
   if (!result) {
@@ -111,7 +111,7 @@ void run_wasm(Lane& lane, const std::shared_ptr<Call>& call, const std::shared_p
   const std::string output = out->take();
   const auto bytes = std::as_bytes(std::span(output));
   report.output.assign(bytes.begin(), bytes.end());
-  report.err = err->take(), report.dropped_err = err->dropped();
+  report.dropped_err = err->dropped(), report.err = err->take();
   if (!ended) {
     report.error = ended.error().to_string();
     return;
