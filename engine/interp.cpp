@@ -73,7 +73,7 @@ KRAIT_HANDLER Next resume(PARAMS) {
   stp = frame->stp;
   table = frame->handlers;
   ctx = frame->context;
-  run.set_module(ctx->instance->module());
+  run.set_context(*ctx);
   mem = ctx->memory0_base;
   mem_size = ctx->memory0_size;
   NEXT(0);
@@ -102,7 +102,7 @@ static KRAIT_HANDLER Next prefix(PARAMS) {
 // The tables -------------------------------------------------------------------------------------------------
 
 template <unsigned State>
-constexpr void fill_state(Handlers& handlers, bool wide) {
+constexpr void fill_state(Handlers& handlers, bool wide, bool mixed) {
   Handler** at = handlers.at[State];
   for (unsigned i = 0; i < 256; ++i) at[i] = no_opcode;
 #define OP(name, text, prefix, code, immediates, signature) \
@@ -113,6 +113,11 @@ constexpr void fill_state(Handlers& handlers, bool wide) {
   at[0xfd] = prefix<State, SimdHandlers>;
   at[0xfe] = prefix<State, AtomicHandlers>;
   at[ExitOpcode] = exit_activation<State>;
+  if (mixed) {
+    at[0x03] = counted_loop<State>;
+    at[0x10] = mixed_call<State>;
+    at[0x11] = mixed_call_indirect<State>;
+  }
   if (!wide) return;
   at[0x1a] = wide_drop<State>;
   at[0x1b] = wide_select<State, false>;
@@ -124,15 +129,16 @@ constexpr void fill_state(Handlers& handlers, bool wide) {
   at[0x24] = wide_global<State, true>;
 }
 
-constexpr Handlers make_handlers(bool wide) {
+constexpr Handlers make_handlers(bool wide, bool mixed) {
   Handlers handlers{};
-  fill_state<0>(handlers, wide);
-  fill_state<1>(handlers, wide);
-  fill_state<2>(handlers, wide);
+  fill_state<0>(handlers, wide, mixed);
+  fill_state<1>(handlers, wide, mixed);
+  fill_state<2>(handlers, wide, mixed);
   return handlers;
 }
 
-constexpr Handlers AllHandlers[2] = {make_handlers(false), make_handlers(true)};
+constexpr Handlers AllHandlers[4] = {make_handlers(false, false), make_handlers(true, false), make_handlers(false, true),
+                                     make_handlers(true, true)};
 
 namespace {
 
@@ -194,7 +200,11 @@ bool interpret(Store& store, FuncInstance& func, Slot* slots) {
   run.depth_limit = store.options().max_call_depth;
   Compiler* compiler = store.options().compiler;
   run.interpreter_entry = compiler ? compiler->interpreter_entry() : nullptr;
-  run.set_module(func.context->instance->module());
+  run.set_context(*func.context);
+  if (std::atomic<int32_t>* heat = func.context->heat) {
+    const uint32_t defined = func.index - run.imported;
+    if (cool(heat[defined])) (void)func.context->instance->code_image()->hot(defined, NoIndex);
+  }
   std::copy_n(slots, type.param_slots, base);  // slots is null where there are none
   run.sp = base + type.param_slots;
   Frame root{nullptr, &run, base, nullptr, &AllHandlers[0], nullptr, func.context, depth_below(store), ExitCode, ExitCode, nullptr};

@@ -88,8 +88,8 @@ struct Control {
 
 class Builder {
  public:
-  Builder(const engine::Module& module, const engine::Function& wasm, Function& out)
-      : m_(module), wasm_(wasm), f_(out), reader_(module.bytes(), wasm.code_begin, wasm.code_end) {}
+  Builder(const engine::Module& module, const engine::Function& wasm, Function& out, LoopEntry* entry)
+      : m_(module), wasm_(wasm), f_(out), entry_(entry), reader_(module.bytes(), wasm.code_begin, wasm.code_end) {}
 
   const char* run();
 
@@ -129,6 +129,7 @@ class Builder {
   static std::span<const ValType> label_types(const Control& c) { return c.kind == Opcode::Loop ? c.params : c.results; }
 
   void start_loop(Control& c);
+  void note_entry(const Control& c);
   void end_loop(const Control& c);
   void merge(Control& c);
   void begin_block();
@@ -151,6 +152,7 @@ class Builder {
   const engine::Module& m_;
   const engine::Function& wasm_;
   Function& f_;
+  LoopEntry* const entry_;
   engine::Reader reader_;
   Instruction in_{};
   BlockId current_ = None;
@@ -169,8 +171,18 @@ uint32_t Builder::snapshot(size_t values) {
   return at;
 }
 
+/// For LoopEntry, in front of the loop's phis.
+void Builder::note_entry(const Control& c) {
+  entry_->header = c.target;
+  entry_->locals = static_cast<uint32_t>(locals_.size());
+  entry_->state = locals_;
+  entry_->state.insert(entry_->state.end(), stack_.begin(), stack_.end());
+}
+
 void Builder::start_loop(Control& c) {
   c.target = new_block();
+  const bool entered = entry_ && entry_->loop == in_.offset;
+  if (entered) note_entry(c);
   emit(Op::Jump, Type::None);
   add_edge(current_, c.target);
   enter(c.target);
@@ -187,6 +199,10 @@ void Builder::start_loop(Control& c) {
   for (uint32_t i = 0; i < c.params.size(); ++i)
     add_phi(static_cast<uint32_t>(locals_.size()) + i, stack_[c.height + i]);
   c.phi_count = static_cast<uint32_t>(loop_phis_.size()) - c.first_phi;
+  for (uint32_t i = 0; entered && i < c.phi_count; ++i) {
+    const auto [slot, phi] = loop_phis_[c.first_phi + i];
+    entry_->phis.emplace_back(slot < entry_->locals ? slot : slot + c.height, phi);
+  }
   ++next_loop_;
   emit(Op::Poll, Type::None);
 }
@@ -569,12 +585,14 @@ bool supports(const engine::FuncType& type) {
          type.params.size() < 1000;
 }
 
-const char* build(const engine::Module& module, uint32_t defined_func, Function& out) {
+const char* build(const engine::Module& module, uint32_t defined_func, Function& out, LoopEntry* entry) {
   out.module = &module;
   out.index = module.imported_funcs + defined_func;
   out.type = &module.type_of_func(out.index);
   if (!supports(*out.type)) return "a v128 in the signature";
-  if (const char* declined = Builder(module, module.functions[defined_func], out).run()) return declined;
+  if (const char* declined = Builder(module, module.functions[defined_func], out, entry).run()) return declined;
+  if (entry)
+    if (const char* declined = enter_at_loop(out, *entry)) return declined;
   analyse(out);
   clean(out);
   return nullptr;

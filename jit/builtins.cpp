@@ -205,19 +205,32 @@ static_assert(StubFrame % 16 == 8);
   return true;
 }
 
-/// A call through an entry of the home's table 0.
+/// A call through an entry of the home's table 0, or of CodeArea's calls.
 extern "C" void krait_jit_call_entry(Context* context, const FuncEntry* entry, SavedRegisters* saved) {
   auto* above = reinterpret_cast<std::byte*>(saved) + StubFrame;
   Activation* activation = context->store->activation();
   activation->pc = *reinterpret_cast<void**>(above);
   activation->frame = above + 8;
   activation->depth = PcReturns;
-  FuncInstance* func = context->tables[0]->resolve(entry->func);
+  FuncInstance* func = entry->func & engine::ForeignFlag ? context->tables[0]->resolve(entry->func)
+                                                         : &context->instance->func(entry->func);
   if (!marshal_call(context, *func, saved, reinterpret_cast<uint64_t*>(above + 8))) leave(context);
 }
 
+/// A function that got code after its entry was copied is jumped to, and the entry is set right: so tail calls stay flat.
+/// Everything else goes to krait_jit_call_entry.
 [[gnu::naked]] void entry_stub_code() {
   asm volatile(
+      "1: pushq %%rax\n"
+      "movl %c1(%%r11), %%eax\n testl %%eax, %%eax\n js 3f\n"
+      "subl %c2(%%r15), %%eax\n jb 3f\n"
+      "pushq %%rcx\n"
+      "movq %c3(%%r15), %%rcx\n movq (%%rcx, %%rax, 8), %%rcx\n"
+      "leaq 1b(%%rip), %%rax\n cmpq %%rax, %%rcx\n je 2f\n"
+      "movq %%rcx, (%%r11)\n movq %%rcx, %%r11\n"
+      "popq %%rcx\n popq %%rax\n jmp *%%r11\n"
+      "2: popq %%rcx\n"
+      "3: popq %%rax\n"
       "subq %0, %%rsp\n"
       "movq %%rdi, 0(%%rsp)\n movq %%rsi, 8(%%rsp)\n movq %%rdx, 16(%%rsp)\n"
       "movq %%rcx, 24(%%rsp)\n movq %%r8, 32(%%rsp)\n movq %%rax, 40(%%rsp)\n"
@@ -229,7 +242,8 @@ extern "C" void krait_jit_call_entry(Context* context, const FuncEntry* entry, S
       "movq 0(%%rsp), %%rax\n movq 8(%%rsp), %%rdx\n movsd 48(%%rsp), %%xmm0\n movsd 56(%%rsp), %%xmm1\n"
       "movq 112(%%rsp), %%r9\n movq 120(%%rsp), %%r10\n"
       "addq %0, %%rsp\n"
-      "ret\n" ::"i"(StubFrame));
+      "ret\n" ::"i"(StubFrame), "i"(offsetof(FuncEntry, func)), "i"(offsetof(Context, imported_funcs)),
+      "i"(offsetof(Context, code)));
 }
 
 extern "C" void krait_jit_poll(Context* context, const void* pc, void* frame) {

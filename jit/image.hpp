@@ -11,6 +11,9 @@
 
 namespace krait::jit {
 
+/// Where a function may begin.
+constexpr size_t CodeAlignment = 16;
+
 /// One record a function, imports first.
 struct FunctionRecord {
   uint32_t begin = 0, end = 0;   ///< in the code; empty where there is none
@@ -49,6 +52,25 @@ struct MappedBlob {
 /// Lays functions out in index order and links their calls. `functions` counts imports first.
 Blob link(const engine::Module& module, std::vector<CompiledFunction>& functions);
 
+/// A place in machine code, for those who walk its frames.
+struct CodePlace {
+  uint32_t func;         ///< function index
+  bool compiled;         ///< false: a thunk, which is no frame of the guest
+  uint32_t frame_bytes;
+  uint32_t wasm_pc;      ///< 0 where not known
+};
+/// The function among `functions` (ascending) whose code holds `offset`, or null.
+const FunctionRecord* function_at(std::span<const FunctionRecord> functions, uint32_t offset);
+/// The site at `offset`, of a call or of an instruction that may fault, or null.
+const Site* site_at(std::span<const Site> sites, uint32_t offset, bool call);
+/// Walks the frames of a Machine activation outwards while `find(pc, call, place)` knows the place; as CodeImage::trace.
+using FindPlace = bool (*)(const void* image, const std::byte* pc, bool call, CodePlace& place);
+void walk_frames(const engine::Module& module, const engine::Activation& activation, engine::Trap& trap, const void* image,
+                 FindPlace find);
+/// Runs `code` of `image` through the entry thunk of its type, in an activation of its own; as CodeImage::enter.
+bool enter_code(const engine::CodeImage& image, engine::Store& store, const void* thunk, const void* code,
+                engine::Context* context, engine::Slot* slots);
+
 class Image final : public engine::CodeImage {
  public:
   static std::shared_ptr<Image> map(std::shared_ptr<const engine::Module> module, Blob blob);
@@ -64,15 +86,18 @@ class Image final : public engine::CodeImage {
   void trace(const engine::Activation& activation, engine::Trap& trap) const override;
 
   [[nodiscard]] const BlobView& blob() const { return blob_; }
+  /// The entry thunk of a type, by its index; null where there is none.
+  [[nodiscard]] const void* thunk_of(uint32_t type) const {
+    return base_ && blob_.enter_of_type[type] != engine::NoIndex ? base_ + blob_.enter_of_type[type] : nullptr;
+  }
   [[nodiscard]] const std::byte* base() const { return base_; }
+  /// What lies at pc; `call`: pc is a return address. False where it is not of this image.
+  bool find(const std::byte* pc, bool call, CodePlace& place) const;
 
  private:
   explicit Image(std::shared_ptr<const engine::Module> module) : module_(std::move(module)) {}
   bool map_code();
   void publish(bool mapped);
-  /// The function whose code holds the offset, or null.
-  [[nodiscard]] const FunctionRecord* function_at(uint32_t offset) const;
-  [[nodiscard]] const Site* site_at(uint32_t offset, bool call) const;
 
   std::shared_ptr<const engine::Module> module_;
   Blob owned_;

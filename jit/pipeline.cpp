@@ -6,7 +6,6 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "jit/build.hpp"
 #include "jit/opt.hpp"
 #include "jit/x64_emit.hpp"
 
@@ -49,14 +48,14 @@ bool generate(Function& f, const Options& options, const CpuFeatures& cpu, Compi
 }  // namespace
 
 CompiledFunction compile_function(const engine::Module& module, uint32_t defined_func, const Options& options,
-                                  const CpuFeatures& cpu, std::string* listing) {
+                                  const CpuFeatures& cpu, std::string* listing, LoopEntry* entry) {
   CompiledFunction out;
   if (options.decline && options.decline(defined_func)) {
     out.declined = "left out by an option";
     return out;
   }
   Function f;
-  if (const char* why = build(module, defined_func, f)) {
+  if (const char* why = build(module, defined_func, f, entry)) {
     out.declined = why;
     return out;
   }
@@ -64,6 +63,10 @@ CompiledFunction compile_function(const engine::Module& module, uint32_t defined
   if (options.verify) check(f, "build");
   for (const Pass& pass : passes()) {
     if (std::find(options.disable.begin(), options.disable.end(), pass.name) != options.disable.end()) continue;
+    if (options.cancel && options.cancel->load(std::memory_order_relaxed)) {
+      out.declined = "given up";
+      return out;
+    }
     pass.run(f);
     if (listing) *listing += std::string("after ") + pass.name + ":\n" + print(f);
     if (options.verify) check(f, pass.name);

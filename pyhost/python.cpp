@@ -139,6 +139,7 @@ struct PythonRuntime::Parts {
 
 PythonRuntime::PythonRuntime(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 PythonRuntime::~PythonRuntime() = default;
+engine::Compiler* PythonRuntime::compiler() const { return parts_->compiler; }
 
 Result<std::shared_ptr<const PythonRuntime>> PythonRuntime::load(const PythonConfig& config) {
   auto parts = std::make_unique<Parts>();

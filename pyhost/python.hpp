@@ -28,6 +28,7 @@ class PythonRuntime {
   ~PythonRuntime();
   struct Parts;
   [[nodiscard]] const Parts& parts() const { return *parts_; }
+  [[nodiscard]] engine::Compiler* compiler() const;
 
  private:
   explicit PythonRuntime(std::unique_ptr<Parts> parts);

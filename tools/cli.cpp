@@ -18,9 +18,6 @@
 namespace krait::tools {
 namespace fs = std::filesystem;
 
-/// Codegen of a module of this size takes some ten milliseconds: done at once, where a larger one is interpreted.
-[[maybe_unused]] constexpr size_t SmallModule = 200'000;
-
 int fail(const std::string& message, int status) {
   std::fprintf(stderr, "krait: %s\n", message.c_str());
   return status;
@@ -128,7 +125,7 @@ Result<engine::Compiler*> EngineOption::compiler() const {
       options.cache = cache_.get();
     }
     const char* codegen = std::getenv("PYTHON_CODEGEN");
-    if (name_ == "auto" && !(codegen && std::string_view(codegen) == "on")) options.max_module_bytes = SmallModule;
+    if (name_ == "auto" && !(codegen && std::string_view(codegen) == "on")) options.codegen = jit::Codegen::Behind;
     made_ = jit::make_compiler(std::move(options));
   }
   if (made_) return made_.get();

@@ -60,7 +60,8 @@ Result<RuntimePaths> find_runtime();
 class EngineOption {
  public:
   void add_to(CLI::App& verb);
-  /// By default the JIT, with the code cache: large modules whose code it lacks are interpreted (PYTHON_CODEGEN=on: compiled).
+  /// By default the JIT, with the code cache; modules whose code it lacks start in the interpreter while codegen goes on behind
+  /// (PYTHON_CODEGEN=on: they wait for it).
   /// Null for the interpreter; an error where the engine is not built in. Owned by this.
   [[nodiscard]] Result<engine::Compiler*> compiler() const;
 

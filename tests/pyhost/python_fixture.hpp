@@ -15,8 +15,9 @@
 
 namespace krait::test {
 
-/// The folder with the runtime's parts, or an empty path.
+/// The folder with the runtime's parts ($KRAIT_RUNTIME, else the cache's), or an empty path.
 inline std::filesystem::path python_folder() {
+  if (const char* given = std::getenv("KRAIT_RUNTIME"); given && *given) return given;
   const char* cache = std::getenv("XDG_CACHE_HOME");
   const char* home = std::getenv("HOME");
   const std::filesystem::path folder =

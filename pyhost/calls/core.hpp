@@ -1,0 +1,46 @@
+// Private to calls/: what all parts of a service share.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "pyhost/calls/call.hpp"
+#include "pyhost/calls/functions.hpp"
+#include "pyhost/calls/lane.hpp"
+#include "pyhost/calls/pulse.hpp"
+
+namespace krait::pyhost::calls {
+
+struct Core {
+  Core(io::Runtime& io, store::FunctionStore store, std::shared_ptr<const PythonRuntime> python, ServiceOptions with)
+      : runtime(io), options(std::move(with)), python(std::move(python)), functions(std::move(store), 4096), table(options.result_ttl) {}
+
+  /// A call that nobody has seen yet goes to the lane with the least to do.
+  void place(const std::shared_ptr<Call>& call);
+  /// Sets its end, tells those who wait, and starts the clock of its result.
+  void finish(const std::shared_ptr<Call>& call, CallReport report);
+  /// The call and those under it.
+  void cancel(const std::shared_ptr<Call>& call);
+  /// The start of a function's calls, made at the first need. In a coroutine.
+  Result<std::shared_ptr<const FunctionStart>> start_of(FunctionVersion& function);
+
+  io::Runtime& runtime;
+  const ServiceOptions options;
+  const std::shared_ptr<const PythonRuntime> python;
+  FunctionTable functions;
+  CallTable table;
+  std::shared_ptr<const PythonSnapshot> base;  // Python started, nothing loaded
+  std::vector<std::unique_ptr<Lane>> lanes;
+  std::unique_ptr<Pulse> pulse;
+  std::atomic<bool> ending{false};
+  std::atomic<uint64_t> queued{0}, running{0}, waiting{0}, sandboxes{0}, idle{0}, submitted{0}, ended{0}, refused{0};
+
+  std::mutex quiet_mutex;
+  std::shared_ptr<io::FutureCore> quiet;  // set when no call is under way
+
+ private:
+  Result<std::shared_ptr<const FunctionStart>> make_start(const FunctionVersion& function);
+};
+
+}  // namespace krait::pyhost::calls
