@@ -25,6 +25,7 @@ void add_run(CLI::App& app, int& status);
 void add_codegen(CLI::App& app, int& status);
 void add_paths(CLI::App& app, int& status);
 void add_list(CLI::App& app, int& status);
+void add_serve(CLI::App& app, int& status);
 void add_remove(CLI::App& app, int& status);
 void add_version(CLI::App& app, int& status);
 
