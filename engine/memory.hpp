@@ -51,6 +51,8 @@ class Memory {
   Memory& operator=(const Memory&) = delete;
 
   [[nodiscard]] std::byte* base() const { return base_; }
+  /// Where machine code finds base(), which never changes, in a Memory.
+  static constexpr size_t base_offset() { return offsetof(Memory, base_); }
   [[nodiscard]] uint64_t size() const { return __atomic_load_n(&size_, __ATOMIC_ACQUIRE); }
   [[nodiscard]] uint64_t pages() const { return size() / PageSize; }
   [[nodiscard]] const MemoryType& type() const { return type_; }
@@ -74,8 +76,8 @@ class Memory {
 
  private:
   Memory() = default;
-  MemoryType type_;
   std::byte* base_ = nullptr;
+  MemoryType type_;
   uint64_t size_ = 0;  // bytes in use, readable and writable; the rest of the reservation faults
   uint64_t initial_ = 0;
   uint64_t page_cap_ = MaxPages;

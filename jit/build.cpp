@@ -3,166 +3,13 @@
 // Locals are promoted as the code is read: the builder keeps the value of each local, a branch takes a snapshot of
 // them, and a label where snapshots differ gets phis. A loop's back edges come after its code, so one scan ahead
 // says which locals each loop assigns; those get phis at its head. Code behind an unconditional branch is skipped.
-#include "jit/build.hpp"
-
 #include <algorithm>
 
-#include "engine/instruction.hpp"
-#include "engine/trap.hpp"
+#include "jit/build_impl.hpp"
 #include "jit/build_ops.hpp"
 #include "jit/convention.hpp"
 
 namespace krait::jit {
-
-using engine::Immediates;
-using engine::Instruction;
-using engine::Opcode;
-using engine::ValType;
-
-namespace {
-
-/// For each loop in code order the locals that it assigns, as bits.
-class LoopAssigns {
- public:
-  void scan(const engine::Module& module, const engine::Function& wasm) {
-    words_ = (wasm.local_count + 63) / 64;
-    engine::Reader reader(module.bytes(), wasm.code_begin, wasm.code_end);
-    Instruction in;
-    std::vector<uint32_t> open;  // loop number, or None for other blocks
-    while (!reader.at_end() && read_instruction(reader, in)) {
-      switch (in.op) {
-        case Opcode::Block:
-        case Opcode::If:
-        case Opcode::Try:
-        case Opcode::TryTable: open.push_back(None); break;
-        case Opcode::Loop:
-          open.push_back(static_cast<uint32_t>(bits_.size() / std::max(words_, 1u)));
-          bits_.resize(bits_.size() + std::max(words_, 1u));
-          break;
-        case Opcode::End: {
-          if (open.empty()) return;
-          const uint32_t loop = open.back();
-          open.pop_back();
-          if (loop != None) merge_into_parent(open, loop);
-          break;
-        }
-        case Opcode::LocalSet:
-        case Opcode::LocalTee:
-          for (auto it = open.rbegin(); it != open.rend(); ++it)
-            if (*it != None) {
-              bits_[*it * words_ + in.index / 64] |= uint64_t{1} << in.index % 64;
-              break;
-            }
-          break;
-        default: break;
-      }
-    }
-  }
-  [[nodiscard]] bool assigns(uint32_t loop, uint32_t local) const {
-    return bits_[loop * words_ + local / 64] >> local % 64 & 1;
-  }
-
- private:
-  void merge_into_parent(const std::vector<uint32_t>& open, uint32_t loop) {
-    for (auto it = open.rbegin(); it != open.rend(); ++it) {
-      if (*it == None) continue;
-      for (uint32_t w = 0; w < words_; ++w) bits_[*it * words_ + w] |= bits_[loop * words_ + w];
-      return;
-    }
-  }
-  uint32_t words_ = 0;
-  std::vector<uint64_t> bits_;
-};
-
-struct Control {
-  Opcode kind;                 // Block, Loop, If, Else
-  BlockId target = None;       // where a branch to the label goes
-  BlockId else_block = None;   // If: entered when the condition is zero
-  uint32_t height = 0;         // of the operand stack below the parameters
-  std::span<const ValType> params, results;
-  std::vector<uint32_t> edges; // Block, If: snapshots of the edges, by predecessor. Loop: of the back edges
-  uint32_t saved = 0;          // If: snapshot for the else edge
-  uint32_t first_phi = 0;      // Loop: its phis in loop_phis_
-  uint32_t phi_count = 0;
-};
-
-class Builder {
- public:
-  Builder(const engine::Module& module, const engine::Function& wasm, Function& out, LoopEntry* entry)
-      : m_(module), wasm_(wasm), f_(out), entry_(entry), reader_(module.bytes(), wasm.code_begin, wasm.code_end) {}
-
-  const char* run();
-
- private:
-  NodeId emit(Op op, Type type, std::span<const uint32_t> args = {}, uint64_t imm = 0, uint8_t aux = 0) {
-    const NodeId id = f_.make(op, type, args, imm, aux);
-    place(id);
-    return id;
-  }
-  void place(NodeId id) {
-    f_[id].block = current_;
-    f_[id].wasm_pc = in_.offset;
-    f_.blocks[current_].nodes.push_back(id);
-  }
-  void push(NodeId id) { stack_.push_back(id); }
-  NodeId pop() {
-    const NodeId id = stack_.back();
-    stack_.pop_back();
-    return id;
-  }
-  std::span<const uint32_t> top(size_t count) const { return {stack_.data() + stack_.size() - count, count}; }
-  void drop(size_t count) { stack_.resize(stack_.size() - count); }
-  BlockId new_block() {
-    f_.blocks.emplace_back();
-    return static_cast<BlockId>(f_.blocks.size() - 1);
-  }
-  void enter(BlockId b) {
-    current_ = b;
-    f_.order.push_back(b);
-  }
-  void add_edge(BlockId from, BlockId to) {
-    f_.blocks[from].succs.push_back(to);
-    f_.blocks[to].preds.push_back(from);
-  }
-  uint32_t snapshot(size_t values);
-  Control& label(uint32_t depth) { return controls_[controls_.size() - 1 - depth]; }
-  static std::span<const ValType> label_types(const Control& c) { return c.kind == Opcode::Loop ? c.params : c.results; }
-
-  void start_loop(Control& c);
-  void note_entry(const Control& c);
-  void end_loop(const Control& c);
-  void merge(Control& c);
-  void begin_block();
-  void begin_else();
-  void end_block();
-  void branch_to(uint32_t depth);
-  void br_if();
-  void br_table();
-  void emit_return();
-  void skip_unreachable();
-  void push_results(NodeId call, const engine::FuncType& type);
-  const char* call_indirect(bool tail);
-  const char* control_instruction();
-  const char* instruction();
-  const char* memory_instruction();
-  const char* table_instruction();
-  void builtin(Builtin id, Type result, std::initializer_list<uint32_t> leading, uint32_t operands);
-  NodeId i32(uint32_t value) { return f_.constant(Type::I32, value); }
-
-  const engine::Module& m_;
-  const engine::Function& wasm_;
-  Function& f_;
-  LoopEntry* const entry_;
-  engine::Reader reader_;
-  Instruction in_{};
-  BlockId current_ = None;
-  std::vector<NodeId> stack_, locals_;
-  std::vector<Control> controls_;
-  std::vector<NodeId> snapshots_;
-  std::vector<std::pair<uint32_t, NodeId>> loop_phis_;  // local (or local_count + parameter), phi
-  LoopAssigns assigns_;
-  uint32_t next_loop_ = 0;
-};
 
 uint32_t Builder::snapshot(size_t values) {
   const auto at = static_cast<uint32_t>(snapshots_.size());
@@ -397,7 +244,7 @@ void Builder::push_results(NodeId call, const engine::FuncType& type) {
 
 const char* Builder::call_indirect(bool tail) {
   const engine::FuncType& type = m_.types[in_.index];
-  if (!supports(type)) return "a v128 in a signature";
+  if (!supports(type)) return "a signature that is too large";
   const NodeId index = pop();
   const bool own_table0 = in_.index2 == 0 && m_.imported_tables == 0;
   if (tail && (!own_table0 || signature_area(type) != 0)) return "an indirect tail call that needs stack";
@@ -445,7 +292,7 @@ const char* Builder::control_instruction() {
     case Opcode::Call:
     case Opcode::ReturnCall: {
       const engine::FuncType& type = m_.type_of_func(in_.index);
-      if (!supports(type)) return "a v128 in a signature";
+      if (!supports(type)) return "a signature that is too large";
       const bool tail = in_.op == Opcode::ReturnCall;
       if (tail && signature_area(type) != 0) return "a tail call that needs stack";
       const Type result = type.results.empty() || tail ? Type::None : type_of(type.results[0]);
@@ -464,8 +311,9 @@ const char* Builder::control_instruction() {
 const char* Builder::memory_instruction() {
   switch (in_.op) {
     case Opcode::MemorySize:
-      if (in_.index != 0) return "a second memory";
-      push(emit(Op::MemorySize, Type::I32));
+      // What Context says of a shared memory's size may be older than what other threads made of it.
+      if (in_.index != 0 || m_.memories[0].limits.shared) builtin(Builtin::MemorySize, Type::I32, {in_.index}, 0);
+      else push(emit(Op::MemorySize, Type::I32));
       return nullptr;
     case Opcode::MemoryGrow: builtin(Builtin::MemoryGrow, Type::I32, {in_.index}, 1); return nullptr;
     case Opcode::MemoryFill: builtin(Builtin::MemoryFill, Type::None, {in_.index}, 3); return nullptr;
@@ -507,7 +355,6 @@ const char* Builder::instruction() {
     case Opcode::LocalTee: locals_[in_.index] = stack_.back(); return nullptr;
     case Opcode::GlobalGet: {
       const Type type = type_of(m_.globals[in_.index].type.type);
-      if (type == Type::V128) return "a v128";
       push(emit(Op::GlobalGet, type, {}, in_.index));
       return nullptr;
     }
@@ -531,14 +378,20 @@ const char* Builder::instruction() {
     default: break;
   }
   if (const MemoryOp* op = memory_op(in_.op)) {
-    if (in_.index != 0) return "a second memory";
-    if (op->store) {
-      const NodeId value = pop(), address = pop();
-      emit(Op::Store, Type::None, {{address, value}}, in_.value, static_cast<uint8_t>(op->kind));
-    } else {
-      const NodeId address = pop();
-      push(emit(Op::Load, op->type, {{address}}, in_.value, static_cast<uint8_t>(op->kind)));
-    }
+    const NodeId value = op->store ? pop() : None;
+    NodeId address = pop();
+    const uint64_t place = access(address, bytes_of(op->kind));
+    const auto kind = static_cast<uint8_t>(op->kind);
+    if (op->store) emit(Op::Store, Type::None, {{address, value}}, place, kind);
+    else push(emit(Op::Load, op->type, {{address}}, place, kind));
+    return nullptr;
+  }
+  if (engine::info_of(in_.op).prefix == 0xfe) {
+    atomic_instruction();
+    return nullptr;
+  }
+  if (engine::info_of(in_.op).prefix == 0xfd) {
+    simd_instruction();
     return nullptr;
   }
   if (const NumericOp* op = numeric_op(in_.op)) {
@@ -556,9 +409,9 @@ const char* Builder::run() {
   enter(0);
   for (uint32_t i = 0; i < wasm_.local_count; ++i) {
     const Type type = type_of(wasm_.locals[i]);
-    if (type == Type::V128) return "a v128";
     in_.offset = wasm_.code_begin;
-    locals_.push_back(i < f_.type->params.size() ? emit(Op::Param, type, {}, i) : f_.constant(type, 0));
+    if (i < f_.type->params.size()) locals_.push_back(emit(Op::Param, type, {}, i));
+    else locals_.push_back(type == Type::V128 ? v128(0, 0) : f_.constant(type, 0));
   }
   if (wasm_.has_loop) assigns_.scan(m_, wasm_);
   Control body{Opcode::Block};
@@ -576,20 +429,13 @@ const char* Builder::run() {
   return nullptr;
 }
 
-}  // namespace
-
-bool supports(const engine::FuncType& type) {
-  auto scalar = [](ValType t) { return t != ValType::V128; };
-  return std::all_of(type.params.begin(), type.params.end(), scalar) &&
-         std::all_of(type.results.begin(), type.results.end(), scalar) && type.results.size() < 200 &&
-         type.params.size() < 1000;
-}
+bool supports(const engine::FuncType& type) { return type.results.size() < 200 && type.params.size() < 1000; }
 
 const char* build(const engine::Module& module, uint32_t defined_func, Function& out, LoopEntry* entry) {
   out.module = &module;
   out.index = module.imported_funcs + defined_func;
   out.type = &module.type_of_func(out.index);
-  if (!supports(*out.type)) return "a v128 in the signature";
+  if (!supports(*out.type)) return "a signature that is too large";
   if (const char* declined = Builder(module, module.functions[defined_func], out, entry).run()) return declined;
   if (entry)
     if (const char* declined = enter_at_loop(out, *entry)) return declined;

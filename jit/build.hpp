@@ -26,7 +26,7 @@ const char* enter_at_loop(Function& f, LoopEntry& entry);
 /// The IR of a thunk that puts its arguments into slots and calls `builtin` for function `func_index`.
 void build_thunk(const engine::Module& module, uint32_t func_index, Builtin builtin, Function& out);
 
-/// True if the JIT has a calling convention for the type (all its values are scalars).
+/// True if the JIT has a calling convention for the type (few enough values).
 bool supports(const engine::FuncType& type);
 
 }  // namespace krait::jit

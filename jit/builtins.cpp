@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstring>
 
+#include "engine/atomics.hpp"
 #include "engine/host.hpp"
 #include "engine/interp.hpp"
 #include "jit/convention.hpp"
@@ -120,6 +121,39 @@ void memory_init(Context* context, uint64_t segment, uint64_t memory, uint64_t t
 
 void data_drop(Context* context, uint64_t segment) { context->instance->drop_data(static_cast<uint32_t>(segment)); }
 
+uint64_t memory_size(Context* context, uint64_t memory) { return context->memories[memory]->pages(); }
+
+/// An access beyond what the guard pages cover, or that has no register to be checked in: the address, if all is inside.
+uint64_t memory_check(Context* context, uint64_t memory, uint64_t address, uint64_t offset, uint64_t bytes) {
+  NOTE_FRAME(context);
+  if (!context->memories[memory]->contains(address + offset, bytes)) raise(context, TrapKind::MemoryOutOfBounds);
+  return address + offset;
+}
+
+uint64_t atomic_check(Context* context, uint64_t memory, uint64_t address, uint64_t offset, uint64_t bytes) {
+  NOTE_FRAME(context);
+  if ((address + offset) % bytes != 0) raise(context, TrapKind::UnalignedAtomic);
+  if (!context->memories[memory]->contains(address + offset, bytes)) raise(context, TrapKind::MemoryOutOfBounds);
+  return address + offset;
+}
+
+/// `address` has passed atomic_check.
+template <typename T>
+uint64_t atomic_wait_on(Context* context, uint64_t memory, uint64_t address, uint64_t expected, uint64_t timeout) {
+  NOTE_FRAME(context);
+  Memory& m = *context->memories[memory];
+  if (!m.shared()) raise(context, TrapKind::ExpectedSharedMemory);
+  const engine::WaitResult result =
+      engine::atomic_wait<T>(*context, m.base() + address, static_cast<T>(expected), static_cast<int64_t>(timeout));
+  if (result == engine::WaitResult::Interrupted) leave(context);
+  return static_cast<uint64_t>(result);
+}
+
+uint64_t atomic_notify(Context* context, uint64_t memory, uint64_t address, uint64_t count) {
+  Memory& m = *context->memories[memory];
+  return m.shared() ? engine::atomic_notify(m.base() + address, static_cast<uint32_t>(count)) : 0;
+}
+
 // -- Tables -------------------------------------------------------------------------------------------------
 
 uint64_t table_get(Context* context, uint64_t table, uint64_t index) {
@@ -179,11 +213,12 @@ uint64_t ref_func(Context* context, uint64_t index) {
 
 /// As entry_stub_code() lays it out on the stack.
 struct SavedRegisters {
-  uint64_t ints[IntArgs.size()];       // in the order of IntArgs; results: the first two
-  uint64_t floats[FloatArgs.size()];   // results: the first two
+  uint64_t ints[IntArgs.size()];          // in the order of IntArgs; results: the first two
+  uint64_t floats[FloatArgs.size()][2];   // results: the first two
   uint64_t kept[2];
 };
 constexpr size_t StubFrame = sizeof(SavedRegisters) + 8;  // keeps rsp aligned
+static_assert(offsetof(SavedRegisters, floats) == 48 && offsetof(SavedRegisters, kept) == 176);
 static_assert(StubFrame % 16 == 8);
 
 [[gnu::noinline]] bool marshal_call(Context* context, FuncInstance& func, SavedRegisters* saved, uint64_t* stack) {
@@ -191,16 +226,23 @@ static_assert(StubFrame % 16 == 8);
   const Signature s = signature_of(type);
   std::vector<Slot> slots(std::max<size_t>({type.param_slots, type.result_slots, 1}));
   size_t ints = 0, floats = 0;
-  for (size_t i = 0; i < s.params.size(); ++i) {
-    const Place& p = s.params[i];
-    slots[i] = p.reg == NoPReg ? stack[p.offset / 8] : is_float(p.type) ? saved->floats[floats++] : saved->ints[ints++];
+  auto place = [&](const Place& p) -> uint64_t* {
+    return p.reg == NoPReg ? stack + p.offset / 8 : is_float(p.type) ? saved->floats[floats++] : &saved->ints[ints++];
+  };
+  Slot* slot = slots.data();
+  for (const Place& p : s.params) {
+    const uint64_t* from = place(p);
+    *slot++ = *from;
+    if (p.type == Type::V128) *slot++ = from[1];
   }
   if (!call_func(context, func, slots.data())) return false;
   ints = floats = 0;
-  for (size_t i = 0; i < s.results.size(); ++i) {
-    const Place& p = s.results[i];
-    const Slot value = p.type == Type::I32 ? static_cast<uint32_t>(slots[i]) : slots[i];
-    (p.reg == NoPReg ? stack[p.offset / 8] : is_float(p.type) ? saved->floats[floats++] : saved->ints[ints++]) = value;
+  slot = slots.data();
+  for (const Place& p : s.results) {
+    uint64_t* to = place(p);
+    *to = p.type == Type::I32 ? static_cast<uint32_t>(*slot) : *slot;
+    ++slot;
+    if (p.type == Type::V128) to[1] = *slot++;
   }
   return true;
 }
@@ -234,13 +276,13 @@ extern "C" void krait_jit_call_entry(Context* context, const FuncEntry* entry, S
       "subq %0, %%rsp\n"
       "movq %%rdi, 0(%%rsp)\n movq %%rsi, 8(%%rsp)\n movq %%rdx, 16(%%rsp)\n"
       "movq %%rcx, 24(%%rsp)\n movq %%r8, 32(%%rsp)\n movq %%rax, 40(%%rsp)\n"
-      "movsd %%xmm0, 48(%%rsp)\n movsd %%xmm1, 56(%%rsp)\n movsd %%xmm2, 64(%%rsp)\n movsd %%xmm3, 72(%%rsp)\n"
-      "movsd %%xmm4, 80(%%rsp)\n movsd %%xmm5, 88(%%rsp)\n movsd %%xmm6, 96(%%rsp)\n movsd %%xmm7, 104(%%rsp)\n"
-      "movq %%r9, 112(%%rsp)\n movq %%r10, 120(%%rsp)\n"
+      "movups %%xmm0, 48(%%rsp)\n movups %%xmm1, 64(%%rsp)\n movups %%xmm2, 80(%%rsp)\n movups %%xmm3, 96(%%rsp)\n"
+      "movups %%xmm4, 112(%%rsp)\n movups %%xmm5, 128(%%rsp)\n movups %%xmm6, 144(%%rsp)\n movups %%xmm7, 160(%%rsp)\n"
+      "movq %%r9, 176(%%rsp)\n movq %%r10, 184(%%rsp)\n"
       "movq %%r15, %%rdi\n movq %%r11, %%rsi\n movq %%rsp, %%rdx\n"
       "call krait_jit_call_entry\n"
-      "movq 0(%%rsp), %%rax\n movq 8(%%rsp), %%rdx\n movsd 48(%%rsp), %%xmm0\n movsd 56(%%rsp), %%xmm1\n"
-      "movq 112(%%rsp), %%r9\n movq 120(%%rsp), %%r10\n"
+      "movq 0(%%rsp), %%rax\n movq 8(%%rsp), %%rdx\n movups 48(%%rsp), %%xmm0\n movups 64(%%rsp), %%xmm1\n"
+      "movq 176(%%rsp), %%r9\n movq 184(%%rsp), %%r10\n"
       "addq %0, %%rsp\n"
       "ret\n" ::"i"(StubFrame), "i"(offsetof(FuncEntry, func)), "i"(offsetof(Context, imported_funcs)),
       "i"(offsetof(Context, code)));
@@ -297,7 +339,9 @@ const void* const* builtin_table() {
   static const void* const Table[] = {
       address_of(call_import), address_of(call_interpreter), address_of(call_ref),   address_of(resolve_indirect),
       address_of(poll_stub_code), address_of(memory_grow),   address_of(memory_copy), address_of(memory_fill),
-      address_of(memory_init), address_of(data_drop),        address_of(table_get),  address_of(table_set),
+      address_of(memory_init), address_of(data_drop),        address_of(memory_size), address_of(memory_check),
+      address_of(atomic_check), address_of(atomic_wait_on<uint32_t>), address_of(atomic_wait_on<uint64_t>),
+      address_of(atomic_notify), address_of(table_get),      address_of(table_set),
       address_of(table_size),  address_of(table_grow),       address_of(table_fill), address_of(table_copy),
       address_of(table_init),  address_of(elem_drop),        address_of(ref_func)};
   static_assert(std::size(Table) == static_cast<size_t>(Builtin::Count));

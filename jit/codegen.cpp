@@ -29,7 +29,7 @@ CompiledFunction compile_index(const Module& module, uint32_t index, const Optio
   const uint32_t imported = module.imported_funcs;
   if (!supports(module.type_of_func(index))) {
     CompiledFunction none;
-    none.declined = "a v128 in the signature";
+    none.declined = "a signature that is too large";
     return none;
   }
   if (index < imported) return compile_thunk(module, index, Builtin::CallImport, cpu);
@@ -45,6 +45,8 @@ void keep_tail_calls_flat(const Module& module, const CpuFeatures& cpu, std::vec
   for (uint32_t i = module.imported_funcs; i < functions.size(); ++i)
     if (functions[i].tail_calls) functions[i] = interpreted(module, i, cpu, "a tail call beside interpreted functions");
 }
+
+CpuFeatures cpu_for(const Options& options) { return options.baseline ? CpuFeatures{} : detect_cpu(); }
 
 uint32_t thread_count(const Options& options) {
   return options.threads ? options.threads : std::max(1u, std::thread::hardware_concurrency());
@@ -73,15 +75,17 @@ std::vector<CompiledFunction> compile_all(const Module& module, const Options& o
   return out;
 }
 
-bool uses_cache(const Options& o) { return o.cache && o.disable.empty() && !o.registers && !o.seed && !o.decline; }
+bool uses_cache(const Options& o) { return o.cache && o.disable.empty() && !o.registers && !o.seed && !o.decline && !o.baseline; }
 
 std::shared_ptr<Image> from_cache(const std::shared_ptr<const Module>& module, CodeCache& cache, const BlobIdentity& identity) {
-  const int fd = cache.find(identity.key);
-  if (fd < 0) return nullptr;
-  Result<MappedBlob> file = map_file(fd, *module, identity);
-  ::close(fd);
-  if (file) return Image::map(module, std::move(*file));
-  cache.reject(identity.key, file.error().message);
+  for (const bool for_good : {false, true}) {
+    const int fd = cache.find(identity.key);
+    if (fd < 0) return nullptr;
+    Result<MappedBlob> file = map_file(fd, *module, identity);
+    ::close(fd);
+    if (file) return Image::map(module, std::move(*file));
+    cache.reject(identity.key, file.error().message, for_good);
+  }
   return nullptr;
 }
 

@@ -19,6 +19,8 @@ CompiledFunction compile_index(const engine::Module& module, uint32_t index, con
 void keep_tail_calls_flat(const engine::Module& module, const CpuFeatures& cpu, std::vector<CompiledFunction>& functions);
 /// All functions, imports first; functions are handed out to threads one by one, and the result does not depend on who took which.
 std::vector<CompiledFunction> compile_all(const engine::Module& module, const Options& options, const CpuFeatures& cpu);
+/// What code may use: this CPU's features, or none with Options::baseline.
+CpuFeatures cpu_for(const Options& options);
 /// Options::threads, or one a core.
 uint32_t thread_count(const Options& options);
 

@@ -19,7 +19,7 @@ using engine::Module;
 class JitCompiler final : public engine::Compiler {
  public:
   explicit JitCompiler(Options options)
-      : options_(std::move(options)), cpu_(detect_cpu()), in_place_{options_, cpu_, nullptr} {
+      : options_(std::move(options)), cpu_(cpu_for(options_)), in_place_{options_, cpu_, nullptr} {
     if (options_.codegen == Codegen::Behind) behind_ = std::make_unique<BackgroundThreads>(options_, cpu_);
   }
 
@@ -79,6 +79,7 @@ CpuFeatures detect_cpu() {
   cpu.bmi1 = __builtin_cpu_supports("bmi");
   cpu.bmi2 = __builtin_cpu_supports("bmi2");
   cpu.lzcnt = __builtin_cpu_supports("lzcnt");
+  cpu.avx = __builtin_cpu_supports("avx");
   cpu.avx2 = __builtin_cpu_supports("avx2");
 #endif
   return cpu;
@@ -91,7 +92,7 @@ std::unique_ptr<engine::Compiler> make_compiler(Options options) {
 
 CodegenReport report(std::shared_ptr<const Module> module, const Options& options) {
   const auto start = std::chrono::steady_clock::now();
-  std::vector<CompiledFunction> functions = compile_all(*module, options, detect_cpu());
+  std::vector<CompiledFunction> functions = compile_all(*module, options, cpu_for(options));
   CodegenReport out;
   for (uint32_t i = 0; i < functions.size(); ++i) {
     if (!functions[i].declined.empty()) out.declined.push_back({i, functions[i].declined});
@@ -105,7 +106,7 @@ CodegenReport report(std::shared_ptr<const Module> module, const Options& option
 CodegenReport codegen(std::shared_ptr<const Module> module, const Options& options) {
   const auto start = std::chrono::steady_clock::now();
   CodegenReport out;
-  const CpuFeatures cpu = detect_cpu();
+  const CpuFeatures cpu = cpu_for(options);
   const BlobIdentity identity = identity_of(*module, *options.cache, cpu);
   if (const auto image = from_cache(module, *options.cache, identity)) {
     out.code_bytes = image->blob().code.size();
@@ -128,7 +129,7 @@ std::vector<std::string> pass_names() {
 
 std::string disassemble(const Module& module, uint32_t defined_func, const Options& options) {
   std::string text = module.func_name(module.imported_funcs + defined_func) + ":\n";
-  const CompiledFunction f = compile_function(module, defined_func, options, detect_cpu(), &text);
+  const CompiledFunction f = compile_function(module, defined_func, options, cpu_for(options), &text);
   if (!f.declined.empty()) text += "left to the interpreter: " + f.declined + "\n";
   return text;
 }

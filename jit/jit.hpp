@@ -26,6 +26,7 @@ struct Options {
   std::vector<std::string> disable;    ///< names of passes not to run; see pass_names()
   uint32_t registers = 0;              ///< registers of each kind that may be used; 0: all
   uint64_t seed = 0;                   ///< if not 0, the allocator makes random choices
+  bool baseline = false;               ///< code for any x86-64-v2, whatever this CPU has beyond
   bool perf_map = false;               ///< write /tmp/perf-PID.map
   bool verify = false;                 ///< check the IR after each pass; broken IR aborts
   /// Leaves functions to the interpreter where this says so; for tests of mixed calls.

@@ -60,7 +60,8 @@ void Emitter::lay_out_frame() {
     if (used & bit(r)) saved_.push_back(r);
   const auto pushed = static_cast<uint32_t>(8 * saved_.size());
   local_bytes_ = ((f_.outgoing + 15) & ~15u) + 8 * allocation_.slots;
-  if (calls && (pushed + local_bytes_ + 8) % 16 != 0) local_bytes_ += 8;
+  const bool vectors = std::any_of(f_.vregs.begin(), f_.vregs.end(), [](const VRegInfo& v) { return v.type == Type::V128; });
+  if ((calls || vectors) && (pushed + local_bytes_ + 8) % 16 != 0) local_bytes_ += 8;
   frame_bytes_ = pushed + local_bytes_;
   out_.frame_bytes = frame_bytes_;
 }
@@ -150,9 +151,11 @@ void Emitter::copy(const Move& m) {
     if (!is_xmm(src)) a_.mov(memory(m.dst, 8), r64(src));
     else if (wide) a_.movups(memory(m.dst, 16), xmm(src));
     else a_.movsd(memory(m.dst, 8), xmm(src));
-  } else if (wide) {
-    a_.movups(xmm(FloatScratch), memory(m.src, 16));
-    a_.movups(memory(m.dst, 16), xmm(FloatScratch));
+  } else if (wide) {  // not through FloatScratch: that may hold what a cycle of moves keeps there
+    for (uint32_t half : {0u, 8u}) {
+      a_.mov(r64(Scratch), memory(m.src, 16).cloneAdjusted(half).cloneResized(8));
+      a_.mov(memory(m.dst, 16).cloneAdjusted(half).cloneResized(8), r64(Scratch));
+    }
   } else {
     a_.mov(gp(m.type, Scratch), memory(m.src, m.type == Type::I32 ? 4 : 8));
     a_.mov(memory(m.dst, 8), r64(Scratch));
@@ -237,6 +240,15 @@ void Emitter::emit_inst(uint32_t b, Inst& inst) {
     case Op::Store: return emit_store(inst);
     case Op::GlobalGet:
     case Op::GlobalSet: return emit_global(inst);
+    case Op::AtomicLoad:
+    case Op::AtomicStore:
+    case Op::AtomicRmw:
+    case Op::AtomicCmpxchg: return emit_atomic(inst);
+    case Op::AtomicFence: return (void)a_.mfence();
+    case Op::Vector: return emit_vector(inst);
+    case Op::V128Const: return load_vector(reg_of(inst.def), inst.imm);
+    case Op::LoadLane:
+    case Op::StoreLane: return emit_lane_access(inst);
     default: break;
   }
   if (is_compare(inst.op)) return is_int_compare(inst.op) ? emit_compare_value(inst) : emit_float_compare_value(inst);

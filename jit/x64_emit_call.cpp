@@ -92,8 +92,9 @@ void Emitter::emit_call_slots(const Inst& inst) {
   const auto operands = pool(inst);
   const size_t leading = by_ref ? 1 : 0;
   std::vector<Move> moves;
-  for (uint32_t i = 0; i < type.params.size(); ++i)
-    moves.push_back(move_of(operands[leading + i], {Loc::Outgoing, 8 * i}, type_of(type.params[i])));
+  uint32_t slot = 0;
+  for (uint32_t i = 0; i < type.params.size(); slot += engine::slots_of(type.params[i++]))
+    moves.push_back(move_of(operands[leading + i], {Loc::Outgoing, 8 * slot}, type_of(type.params[i])));
   parallel(moves);
   if (by_ref) move_in(Rsi, operands[0], Type::I64);
   else a_.mov(r32(Rsi), static_cast<uint32_t>(inst.imm));
@@ -102,7 +103,7 @@ void Emitter::emit_call_slots(const Inst& inst) {
   call_builtin(by_ref ? Builtin::CallRef : static_cast<Builtin>(inst.aux), inst.wasm_pc);
   std::vector<Move> results;
   for (const Operand& o : operands.subspan(leading + type.params.size()))
-    results.push_back({o.loc, {Loc::Outgoing, static_cast<uint32_t>(8 * o.imm)}, type_of(type.results[o.imm]), 0});
+    results.push_back({o.loc, {Loc::Outgoing, 8 * engine::slots_of(std::span(type.results).first(o.imm))}, type_of(type.results[o.imm]), 0});
   parallel(results);
 }
 

@@ -35,7 +35,12 @@ uint64_t Selector::upper_bound(NodeId id, int depth) const {
 
 void Selector::address(Inst& inst, NodeId node, uint64_t offset, MemKind kind) {
   inst.kind = kind;
-  inst.disp = offset;
+  inst.memory = memory_of(offset);
+  inst.disp = offset = offset_of(offset);
+  if (inst.memory != 0) {  // its base takes the scratch register, so the rest must fit an address
+    inst.index = use_value(node, Operand::Reg);
+    return;
+  }
   if (f_.is_const(node)) {
     inst.disp += f_[node].imm;
     return;
@@ -59,10 +64,17 @@ void Selector::address(Inst& inst, NodeId node, uint64_t offset, MemKind kind) {
 
 void Selector::select_load(NodeId id) {
   const Node& n = f_[id];
-  Inst& inst = add(id);
-  if (vreg_of_[id] != None || uses_[id] > 0) inst.def = define(id);
-  else inst.def = Operand{Operand::Reg, true, false, NoPReg, new_vreg(n.type), {}, 0};  // for its trap alone
+  const size_t at = reversed_.size();
+  Inst inst = add(id);
+  inst.def = define_or_drop(id);
   address(inst, n.args[0], n.imm, static_cast<MemKind>(n.aux));
+  reversed_[at] = inst;
+}
+
+/// The result, or a place for it where only the effect is wanted.
+Operand Selector::define_or_drop(NodeId id) {
+  if (vreg_of_[id] != None || uses_[id] > 0) return define(id);
+  return Operand{Operand::Reg, true, false, NoPReg, new_vreg(f_[id].type), {}, 0};
 }
 
 bool Selector::select_modify(NodeId id) {
@@ -102,7 +114,7 @@ void Selector::select_store(NodeId id) {
   while (f_[value].op == Op::Wrap && bytes_of(kind) <= 4 && sole_use(value, id)) fold(value), value = f_[value].args[0];
   Inst scratch{};
   address(scratch, n.args[0], n.imm, kind);
-  const bool big = scratch.disp >= engine::GuardBytes - 16;
+  const bool big = scratch.disp >= engine::GuardBytes - 16 || scratch.memory != 0;
   const bool immediate = f_.is_const(value) && !big &&
                          (bytes_of(kind) <= 4 || static_cast<int64_t>(f_[value].imm) == static_cast<int32_t>(f_[value].imm));
   const Operand b = immediate ? use(value, Operand::Reg) : use_value(value, Operand::Reg);
@@ -110,6 +122,7 @@ void Selector::select_store(NodeId id) {
   inst.type = f_[value].type;
   inst.kind = kind;
   inst.disp = scratch.disp;
+  inst.memory = scratch.memory;
   inst.scale = scratch.scale;
   inst.index = scratch.index;
   inst.b = b;
@@ -369,7 +382,11 @@ void Selector::select_node(NodeId id) {
     case Op::Return: return select_return(id);
     case Op::Result: case Op::ExtendU: return;
     case Op::Poll: add(id); return;
-    case Op::Const: case Op::V128Const: case Op::Param: case Op::Phi: return;
+    case Op::AtomicLoad: case Op::AtomicStore: case Op::AtomicRmw: case Op::AtomicCmpxchg: return select_atomic(id);
+    case Op::Vector: return select_vector(id);
+    case Op::LoadLane: case Op::StoreLane: return select_lane_access(id);
+    case Op::V128Const: add(id).def = define(id); return;
+    case Op::Const: case Op::Param: case Op::Phi: return;
     default: break;
   }
   if (is_compare(n.op)) return select_compare(id);

@@ -32,9 +32,9 @@ class MemoryCache final : public jit::CodeCache {
     std::lock_guard lock(mutex_);
     files_[key].assign(bytes.begin(), bytes.end());
   }
-  void reject(const jit::CodeKey& key, const std::string& why) override {
+  void reject(const jit::CodeKey& key, const std::string& why, bool for_good) override {
     std::lock_guard lock(mutex_);
-    files_.erase(key);
+    if (for_good) files_.erase(key);
     rejected_.push_back(why);
   }
   [[nodiscard]] std::map<jit::CodeKey, std::vector<std::byte>> files() const {

@@ -1,9 +1,12 @@
 """The krait command without a Python runtime: usage, the store's verbs, wasm modules."""
 import os
+import shutil
+import subprocess
+import time
 import unittest
 from concurrent.futures import ThreadPoolExecutor
 
-from support import KraitTest, need_programs
+from support import KRAIT, KraitTest, need_programs
 
 CAT = """(module
   (import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))
@@ -56,17 +59,85 @@ class Codegen(KraitTest):
         self.assertEqual(plain.stat().st_mtime_ns, before)
         self.fails(2, "give FILE", "codegen")
 
-    def test_a_damaged_file_is_reported_and_made_again(self):
-        self.ok("codegen", self.wasm)
+    def parts(self):
+        """The blob, and the plain file beside it; there is one of each."""
+        (blob,) = (path for path in self.code.glob("??/*"))
         (plain,) = (self.code / "plain").iterdir()
-        whole = plain.read_bytes()
+        return blob, plain
+
+    def test_a_damaged_plain_file_is_reported_and_unpacked_again(self):
+        self.ok("codegen", self.wasm)
+        blob, plain = self.parts()
+        whole, packed = plain.read_bytes(), blob.stat().st_mtime_ns
         for damaged in (whole[:-1], whole[:100], b"", whole[:-5] + bytes([whole[-5] ^ 1]) + whole[-4:]):
             plain.write_bytes(damaged)
             report = self.add()
             self.assertIn("damaged file", report)
+            self.assertIn("unpacking it again", report)
             self.assertEqual(report.count("\n"), 1)
             self.assertEqual(plain.read_bytes(), whole)
             self.assertEqual(self.add(), "")
+        os.utime(blob, ns=(packed, packed))
+        self.assertEqual(self.ok("codegen", self.wasm).stderr, "")  # the blob itself was good all the time
+
+    def test_a_damaged_blob_is_reported_and_made_again(self):
+        self.ok("codegen", self.wasm)
+        blob, plain = self.parts()
+        whole, packed = plain.read_bytes(), blob.read_bytes()
+        for damaged in (packed[:-1], packed[:20], packed[:200] + bytes([packed[200] ^ 1]) + packed[201:]):
+            blob.write_bytes(damaged)
+            plain.unlink()
+            report = self.add()
+            self.assertIn("damaged blob", report)
+            self.assertIn("making the code again", report)
+            self.assertEqual(report.count("\n"), 1)
+            self.assertEqual((plain.read_bytes(), blob.read_bytes()), (whole, packed))
+
+    def test_code_of_another_module_under_our_name_is_not_run(self):
+        self.ok("codegen", self.wasm)
+        other = self.module("other", NUMBERS.replace("i32.add", "i32.sub"))
+        keep = {path.relative_to(self.code): path.read_bytes() for path in self.code.rglob("*") if path.is_file()}
+        self.ok("codegen", other)
+        ours = [path for path in keep if str(path) != "lock"]
+        theirs = [path.relative_to(self.code) for path in self.code.rglob("*") if path.is_file()
+                  and path.relative_to(self.code) not in keep]
+        for path in theirs:  # of both kinds: the other module's files get our names
+            name = next(p for p in ours if (p.parts[0] == "plain") == (path.parts[0] == "plain"))
+            os.replace(self.code / path, self.code / name)
+        report = self.add()
+        self.assertEqual(report.count("of another module"), 2)  # the plain file, and what the blob held
+        self.assertIn("making the code again", report)
+        self.assertEqual(self.add(), "")
+
+    def test_two_processes_at_once(self):
+        for _ in range(10):
+            with ThreadPoolExecutor(3) as pool:
+                self.assertEqual(list(pool.map(lambda _: self.add(), range(3))), ["", "", ""])
+            self.parts()
+            shutil.rmtree(self.code)
+
+    def test_codegen_killed_at_any_moment_leaves_nothing_half_written(self):
+        functions = "".join(f"(func (param i32) (result i32) (i32.mul (local.get 0) (i32.const {i})))" for i in range(2000))
+        wasm = self.module("many", NUMBERS[:-1] + functions + ")")
+        for i in range(12):
+            process = subprocess.Popen([KRAIT, "codegen", wasm], env=self.environment, stdout=subprocess.DEVNULL)
+            time.sleep(0.01 * i)
+            process.kill()
+            process.wait()
+            result = self.ok("run", "--engine", "jit", "--invoke", "add", wasm, "1", "2")
+            self.assertEqual((result.stdout, result.stderr), (b"3\n", ""))
+            if i % 2:
+                shutil.rmtree(self.code, ignore_errors=True)
+            elif (self.code / "plain").exists():
+                shutil.rmtree(self.code / "plain")  # the next one unpacks
+
+    def test_without_codegen_ahead_code_is_made_behind_and_kept(self):
+        wasm = self.module("slow", """(module (func (export "spin") (param i32) (result i32)
+          (loop $l (br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))) (i32.const 7)))""")
+        result = self.ok("run", "--invoke", "spin", wasm, "300000000")
+        self.assertEqual((result.stdout, result.stderr), (b"7\n", ""))
+        self.parts()
+        self.assertIn(b"up to date", self.ok("codegen", wasm).stdout)
 
     def test_a_cache_that_cannot_be_written_is_no_failure(self):
         self.file("cache/krait", "no folder")
