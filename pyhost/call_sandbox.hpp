@@ -56,9 +56,6 @@ struct CallSandbox : Sandbox {
   std::optional<PythonFailure> failure;  ///< the exception that ended the call
   std::string message;                   ///< why the last chain() was refused
   Chaining* chaining = nullptr;          ///< null: nothing can be chained here
-  /// Counts what must not happen while a module is loaded whose state is to be snapshotted: it would be done once and not
-  /// in each call.
-  uint64_t uses = 0;
 
   static CallSandbox& of(const engine::Caller& caller) {
     return *static_cast<CallSandbox*>(static_cast<Sandbox*>(caller.store().host_data));

@@ -16,6 +16,7 @@
 #include <filesystem>
 
 #include "engine/compiler.hpp"
+#include "pyhost/state/imports.hpp"
 
 namespace krait::pyhost {
 
@@ -99,13 +100,14 @@ Result<std::shared_ptr<const PythonRuntime>> PythonRuntime::load(const PythonCon
   if (config.compiler) parts->code = config.compiler->image_for(parts->module);
   define_wasi(parts->linker);
   define_krait(parts->linker);
+  define_state(parts->linker);
   return std::shared_ptr<const PythonRuntime>(new PythonRuntime(std::move(parts)));
 }
 
 namespace {
 
 Result<std::shared_ptr<Directory>> make_tree(const MappedFile& stdlib, std::shared_ptr<const void> keep,
-                                             const std::vector<HostMount>& mounts, MemoryTree& memory) {
+                                             const std::vector<HostMount>& mounts, MemoryTree& memory, Sandbox& sandbox) {
   bool built = memory.add_shared_file(ImagePath, stdlib.bytes(), std::move(keep)).ok() && memory.make_path("tmp").ok();
   std::vector<MountPoint> points;
   const bool covers_root = std::any_of(mounts.begin(), mounts.end(), [](const HostMount& m) { return m.guest == "/"; });
@@ -122,7 +124,7 @@ Result<std::shared_ptr<Directory>> make_tree(const MappedFile& stdlib, std::shar
     auto directory = memory.root()->open(own, OpenHow{.directory = true});
     if (directory) points.push_back({own, std::static_pointer_cast<Directory>(*directory)});
   }
-  if (points.empty()) return memory.root();
+  points.push_back({SharedFilesMount, shared_files(sandbox)});
   return union_directory(memory.root(), std::move(points));
 }
 
@@ -151,6 +153,14 @@ struct PythonInstance::State {
   Result<void> boot();
   Result<void> renew();
   Result<void> find_exports();
+  /// The state of a call; its locks are given back at the end, however the call ended.
+  void begin_state(const std::string& user) {
+    if (options.state) sandbox.state = std::make_shared<StateSession>(options.state, user);
+  }
+  void end_state() {
+    if (sandbox.state) sandbox.state->release();
+    if (options.state) sandbox.state.reset();
+  }
 
   /// Calls an export of the reactor; a trap leaves the sandbox spent.
   template <typename... A>
@@ -225,7 +235,7 @@ Result<void> PythonInstance::State::find_exports() {
 Result<void> PythonInstance::State::make_files() {
   const PythonRuntime::Parts& parts = runtime->parts();
   memory_tree.emplace(options.limits.tmp_bytes + (uint64_t{1} << 16));  // the room for what stands there at the start
-  auto tree = make_tree(*parts.stdlib, parts.stdlib, options.mounts, *memory_tree);
+  auto tree = make_tree(*parts.stdlib, parts.stdlib, options.mounts, *memory_tree, sandbox);
   if (!tree) return std::move(tree.error());
   stdio = options.stdio;
   wasi.emplace(WasiOptions{{"python"}, options.env, options.stdio, {{"/", std::move(*tree)}}, options.limits.open_files,
@@ -286,6 +296,15 @@ engine::Outcome<> PythonInstance::alarm(Alarm kind, uint64_t limit_ms) {
   return engine::call<void>(*state_->store, *state_->alarm, static_cast<int32_t>(kind),
                             static_cast<int32_t>(std::min<uint64_t>(limit_ms, INT32_MAX)));
 }
+Result<void> PythonInstance::warm() {
+  State& s = *state_;
+  FuncInstance* warm = s.instance->export_func("krait_warm");
+  if (!warm) return Error{"the Python runtime lacks the export krait_warm: build it again"};
+  const auto status = s.enter(warm);
+  if (!status) return Error{join_trap("Python cannot be prepared", status.error())};
+  if (*status != 0) return Error{"Python cannot be prepared: it says why above"};
+  return {};
+}
 bool PythonInstance::snapshot_is_whole() const {
   const State& s = *state_;
   return s.sandbox.uses == 0 && s.bytes_at_start == s.memory_tree->bytes_used() && s.wasi->descriptors().open_count() == s.open_at_start;
@@ -337,8 +356,10 @@ Result<Ended> PythonInstance::run_file(const std::string& path, const std::vecto
   if (!arguments.ok() || !function.ok()) return NoRoom;
   arguments.abandon(), function.abandon();  // Python is finalised by the run
   s.sandbox.entry = entry;
+  s.begin_state("local");
   auto status = s.enter(s.run, arguments.address(), arguments.size(), function.address(), function.size());
   s.usable = false;
+  s.end_state();
   // What an entry set as its output would be lost otherwise.
   for (size_t done = 0; s.stdio.out && done < s.sandbox.output.size();) {
     const iovec rest{s.sandbox.output.data() + done, s.sandbox.output.size() - done};
@@ -364,6 +385,7 @@ Result<CallResult> PythonInstance::load(const CallRequest& request) {
   GuestText filename(*s.store, *s.memory, *s.malloc, *s.free, request.function + ".py");
   if (!name.ok() || !source.ok() || !filename.ok()) return NoRoom;
   const uint64_t begin = monotonic_now();
+  s.begin_state(request.user);
   auto status = s.enter(s.load, name.address(), name.size(), source.address(), source.size(), filename.address(), filename.size());
   if (!status) name.abandon(), source.abandon(), filename.abandon();
   return finish(std::move(status), begin);
@@ -378,6 +400,7 @@ Result<CallResult> PythonInstance::invoke(const CallRequest& request) {
   GuestText entry(*s.store, *s.memory, *s.malloc, *s.free, request.entry);
   if (!entry.ok()) return NoRoom;
   const uint64_t begin = monotonic_now();
+  s.begin_state(request.user);
   auto status = s.enter(s.call, entry.address(), entry.size());
   if (!status) entry.abandon();
   return finish(std::move(status), begin);
@@ -390,6 +413,7 @@ CallResult PythonInstance::finish(Outcome<int32_t> status, uint64_t begin_ns) {
   result.timings.start_ns = std::exchange(s.start_ns, 0);
   result.output = std::exchange(s.sandbox.output, {});
   s.sandbox.input = {};
+  s.end_state();
   if (status) {
     result.status = *status;
     result.exception = s.by_exception();
@@ -429,6 +453,7 @@ Result<void> PythonInstance::reset() {
   if (auto restored = s.origin->state_->restore(*s.instance); !restored) return restored;
   s.sandbox.output.clear();
   s.sandbox.input = {};
+  s.sandbox.state.reset();
   s.sandbox.failure.reset();
   s.sandbox.message.clear();
   if (auto made = s.make_files(); !made) return made;

@@ -15,6 +15,8 @@
 
 namespace krait::pyhost {
 
+class LocalState;
+
 /// Where the parts of the runtime lie on this machine, and what runs them.
 struct PythonConfig {
   std::string reactor;                    ///< CPython as a wasm reactor
@@ -48,6 +50,7 @@ struct PythonOptions {
   std::vector<HostMount> mounts;
   Stdio stdio = Stdio::inherit();
   PythonLimits limits;
+  std::shared_ptr<LocalState> state;        ///< of the calls' users; null: the sandbox has one of its own, in memory
   Waiter* waiter = nullptr;                 ///< null: waits block the thread
   const std::byte* native_stack_limit = nullptr;  ///< as engine::StoreOptions
 };
@@ -118,6 +121,8 @@ class PythonInstance {
   /// Calls `entry` of what was loaded.
   Result<CallResult> invoke(const CallRequest& request);
 
+  /// Has Python import what failing calls need, so that a snapshot to come has it.
+  Result<void> warm();
   /// The state as it stands, for sandboxes to start from. This one must be usable, and stays so.
   Result<std::shared_ptr<const PythonSnapshot>> snapshot();
   /// Puts a sandbox that was made from a snapshot back to it, whatever the calls since did, traps and exits included:

@@ -124,8 +124,13 @@ Result<engine::Compiler*> EngineOption::compiler() const {
       cache_ = std::make_unique<DiskCodeCache>(*folder);
       options.cache = cache_.get();
     }
-    const char* codegen = std::getenv("PYTHON_CODEGEN");
-    if (name_ == "auto" && !(codegen && std::string_view(codegen) == "on")) options.codegen = jit::Codegen::Behind;
+    const auto is = [](const char* name, std::string_view value) {
+      const char* set = std::getenv(name);
+      return set && set == value;
+    };
+    options.perf_map = is("KRAIT_PERF_MAP", "1");
+    options.gdb = is("KRAIT_GDB", "1");
+    if (name_ == "auto" && !is("PYTHON_CODEGEN", "on")) options.codegen = jit::Codegen::Behind;
     made_ = jit::make_compiler(std::move(options));
   }
   if (made_) return made_.get();
@@ -141,6 +146,14 @@ Result<std::shared_ptr<const pyhost::PythonRuntime>> load_python(engine::Compile
   const auto paths = find_runtime();
   if (!paths) return paths.error();
   return pyhost::PythonRuntime::load({paths->reactor.string(), paths->image.string(), compiler});
+}
+
+Result<std::shared_ptr<pyhost::LocalState>> open_state() {
+  const auto home = store::default_home();
+  if (!home) return home.error();
+  auto durable = store::StateStore::open(*home / "state");
+  if (!durable) return std::move(durable.error());
+  return std::make_shared<pyhost::LocalState>(std::move(*durable));
 }
 
 Result<store::FunctionStore> open_functions() {

@@ -12,6 +12,7 @@
 #include "engine/compiler.hpp"
 #include "jit/code_cache.hpp"
 #include "pyhost/python.hpp"
+#include "pyhost/state/local_state.hpp"
 #include "store/function_store.hpp"
 
 namespace krait::tools {
@@ -23,6 +24,7 @@ void add_upload(CLI::App& app, int& status);
 void add_invoke(CLI::App& app, int& status);
 void add_run(CLI::App& app, int& status);
 void add_codegen(CLI::App& app, int& status);
+void add_disasm(CLI::App& app, int& status);
 void add_paths(CLI::App& app, int& status);
 void add_list(CLI::App& app, int& status);
 void add_serve(CLI::App& app, int& status);
@@ -77,6 +79,8 @@ std::vector<std::string> engine_names();
 /// Loads the Python runtime. `compiler` is null for the interpreter.
 Result<std::shared_ptr<const pyhost::PythonRuntime>> load_python(engine::Compiler* compiler);
 
+/// The state in this user's store ($KRAIT_HOME).
+Result<std::shared_ptr<pyhost::LocalState>> open_state();
 /// The functions of this user's store ($KRAIT_HOME).
 Result<store::FunctionStore> open_functions();
 

@@ -43,6 +43,9 @@ int invoke_python(const Options& options, engine::Compiler* compiler, const stor
   python.env = pyhost::default_python_env();
   python.stdio.in = nullptr;
   python.stdio.out = python.stdio.err;  // stdout is the output's alone
+  auto state = open_state();
+  if (!state) return fail(state.error().to_string());
+  python.state = std::move(*state);
   const auto instance = pyhost::PythonInstance::create(*runtime, std::move(python));
   if (!instance) return fail(instance.error().to_string());
   pyhost::CallRequest request;
@@ -65,6 +68,10 @@ int invoke_wasm(const Options& options, engine::Compiler* compiler, const store:
   command.args = {options.function};
   command.stdio.in = pyhost::bytes_source(std::move(input));
   command.store.compiler = compiler;
+  auto state = open_state();
+  if (!state) return fail(state.error().to_string());
+  command.state = std::move(*state);
+  command.user = options.user;
   const auto ended = pyhost::run_command(*module, command);
   if (!ended) return fail(ended.error().to_string());
   return report(*ended);

@@ -49,6 +49,7 @@ int main(int argc, char** argv) {
   add_run(app, status);
   add_serve(app, status);
   add_codegen(app, status);
+  add_disasm(app, status);
   add_paths(app, status);
   add_list(app, status);
   add_remove(app, status);

@@ -34,6 +34,7 @@ Result<std::unique_ptr<Cell>> Cell::create(Lane& lane, std::shared_ptr<const Pyt
   options.stdio = {};
   options.limits = python_limits(limits);
   options.waiter = &cell->guest_;
+  options.state = lane.core().options.state;
   auto made = PythonInstance::create(lane.core().python, std::move(options), std::move(snapshot));
   if (!made) return std::move(made.error());
   cell->instance_ = std::move(*made);
@@ -63,8 +64,8 @@ void Cell::run(const std::shared_ptr<Call>& call, What what, CallReport& report)
   watch.off_cpu();
   guest_.attach(nullptr);
 
-  report.out = out->take(), report.err = err->take();
   report.dropped_out = out->dropped(), report.dropped_err = err->dropped();
+  report.out = out->take(), report.err = err->take();
   report.times.cpu = watch.cpu_ns();
   report.peak_memory = instance_->memory_bytes();
   if (!result) {
@@ -102,13 +103,15 @@ void run_wasm(Lane& lane, const std::shared_ptr<Call>& call, const std::shared_p
   command.store.compiler = compiler;
   command.store.max_memory_pages = call->limits.memory_bytes / engine::PageSize;
   command.waiter = &guest;
+  command.state = lane.core().options.state;
+  command.user = call->spec.user;
   const uint64_t begin = monotonic_ns();
   auto ended = run_command(module, command);
   report.times.run = monotonic_ns() - begin;
   const std::string output = out->take();
   const auto bytes = std::as_bytes(std::span(output));
   report.output.assign(bytes.begin(), bytes.end());
-  report.err = err->take(), report.dropped_err = err->dropped();
+  report.dropped_err = err->dropped(), report.err = err->take();
   if (!ended) {
     report.error = ended.error().to_string();
     return;

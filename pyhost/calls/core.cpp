@@ -7,6 +7,13 @@
 
 namespace krait::pyhost::calls {
 
+namespace {
+
+/// What a function's module may take to be loaded, at the least.
+constexpr uint64_t LoadMs = 5'000;
+
+}  // namespace
+
 void Core::place(const std::shared_ptr<Call>& call) {
   Lane* best = lanes[0].get();
   for (const auto& lane : lanes)
@@ -109,7 +116,11 @@ std::shared_ptr<const FunctionStart> Core::make_start(Lane& lane, const std::sha
     report.error = cell.error().to_string();
     return nullptr;
   }
+  // What is done once has time of its own.
+  const uint64_t wall_ms = call->limits.wall_ms;
+  if (wall_ms != 0) call->limits.wall_ms = std::max(wall_ms, LoadMs);
   (*cell)->run(call, Cell::What::Load, report);
+  call->limits.wall_ms = wall_ms;
   if (report.end != CallEnd::Returned || report.status != 0) return nullptr;
   start->snapshot = base;
   if ((*cell)->instance().snapshot_is_whole()) {

@@ -51,6 +51,7 @@ Result<std::unique_ptr<Service>> Service::start(io::Runtime& runtime, store::Fun
   auto impl = std::make_unique<Impl>(runtime, std::move(functions), std::move(python), std::move(options));
   auto booted = bare_python(impl->python, nullptr);
   if (!booted) return std::move(booted.error());
+  if (auto warmed = (*booted)->warm(); !warmed) return std::move(warmed.error());
   auto taken = (*booted)->snapshot();
   if (!taken) return std::move(taken.error());
   impl->base = std::move(*taken);

@@ -94,6 +94,7 @@ struct ServiceOptions {
   uint32_t max_sandboxes = 12'000;    ///< a shard; a call that waits keeps its sandbox
   uint64_t idle_bytes = uint64_t{256} << 20;  ///< a shard: what sandboxes that are ready and unused may hold
   std::chrono::seconds result_ttl{300};  ///< how long a result waits for its reader
+  std::shared_ptr<LocalState> state;  ///< of all users; null: each sandbox has one of its own, in memory, that calls do not share
   std::string snapshots;              ///< folder of snapshots; empty: they are not kept
   uint64_t snapshot_cap_bytes = uint64_t{1} << 30;
 };
