@@ -67,7 +67,6 @@ int serve(Options& options) {
   auto state = open_state();
   if (!state) return fail(state.error().to_string());
   options.service.state = std::move(*state);
-  if (const auto cache = cache_folder()) options.service.snapshots = (*cache / "snapshots").string();
   raise_file_limit();
   const sigset_t signals = blocked_signals();
   io::Options io_options;
