@@ -1,5 +1,6 @@
-// What a call costs in the interpreter: interp_bench [MILLIONS]. Prints nanoseconds for each guest-to-guest call,
-// guest-to-host call and host-to-guest call, the best of five rounds; the loop around a call is subtracted.
+// What a call costs: call_bench [interp|jit [ROUNDS]]. Prints nanoseconds for each guest-to-guest call,
+// guest-to-host call and host-to-guest call, the best of 200 rounds, each short enough to be undisturbed now and then
+// on a busy machine; the loop around a call is subtracted.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "engine/linker.hpp"
+#include "tests/support/compiler.hpp"
 
 namespace {
 
@@ -43,9 +45,9 @@ std::vector<std::byte> module_bytes() {
 }
 
 template <typename F>
-double best_seconds(F f) {
+double best_seconds(int rounds, F f) {
   double best = 1e9;
-  for (int round = 0; round < 5; ++round) {
+  for (int round = 0; round < rounds; ++round) {
     const auto start = std::chrono::steady_clock::now();
     f();
     best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
@@ -56,8 +58,11 @@ double best_seconds(F f) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const int32_t calls = (argc > 1 ? std::atoi(argv[1]) : 2) * 1'000'000;
-  Store store;
+  constexpr int32_t calls = 50'000;
+  const int rounds = argc > 2 ? std::atoi(argv[2]) : 200;
+  const auto compiler = krait::test::compiler_named(argc > 1 ? argv[1] : "interp");
+  if (!compiler) return std::fprintf(stderr, "%s\n", compiler.error().message.c_str()), 2;
+  Store store({.compiler = compiler->get()});
   Linker linker;
   linker.func("h", "add", [](int32_t a, int32_t b) { return static_cast<int32_t>(static_cast<uint32_t>(a) + static_cast<uint32_t>(b)); });
   auto module = Module::compile(module_bytes());
@@ -66,7 +71,7 @@ int main(int argc, char** argv) {
   if (!made) return std::fprintf(stderr, "%s\n", made.error().to_string().c_str()), 1;
   auto run = [&](const char* name) {
     FuncInstance& func = *(*made)->export_func(name);
-    return best_seconds([&] {
+    return best_seconds(rounds, [&] {
       Slot slots[2] = {static_cast<uint32_t>(calls), 0};
       if (!store.call(func, slots)) std::abort();
     });
@@ -77,7 +82,7 @@ int main(int argc, char** argv) {
   std::printf("guest to guest call  %6.1f ns\n", (run("g") - empty) * scale);
   std::printf("guest to host call   %6.1f ns\n", (run("h") - empty) * scale);
   FuncInstance& add = *(*made)->export_func("a");
-  const double inward = best_seconds([&] {
+  const double inward = best_seconds(rounds, [&] {
     for (int32_t i = 0; i < calls; ++i) {
       Slot slots[2] = {1, 2};
       if (!store.call(add, slots) || slots[0] != 3) std::abort();
