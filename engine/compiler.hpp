@@ -1,6 +1,7 @@
 // What the engine asks of a compiler. The JIT implements it; the engine knows nothing else of it.
 #pragma once
 
+#include <atomic>
 #include <memory>
 
 #include "base/result.hpp"
@@ -28,6 +29,15 @@ class CodeImage {
   [[nodiscard]] virtual const void* const* code() const = 0;
   /// Runs a function that has an entry; slots as in Store::call_raw. False when a trap was raised.
   virtual bool enter(Store& store, FuncInstance& func, Slot* slots) const = 0;
+  /// Countdowns by defined function, or null where code is complete. The interpreter takes one off at each call and each
+  /// turn of a loop, without locks: what threads lose against each other does not matter. Below zero it calls hot().
+  [[nodiscard]] virtual std::atomic<int32_t>* heat() const { return nullptr; }
+  /// A function whose countdown ran out while the interpreter runs it; sets the countdown anew. `loop` is the byte offset of
+  /// the first instruction that is no `block` of the loop in front of which it stands, or NoIndex. Not null: code that goes on from there, for enter_loop.
+  virtual const void* hot(uint32_t defined_func, uint32_t loop) const { return nullptr; }
+  /// Goes on in machine code: `slots` are the function's locals, then all its operands, in front of the loop, and take the
+  /// function's results. False when a trap was raised.
+  virtual bool enter_loop(Store& store, Context& context, const void* loop_code, Slot* slots) const { return false; }
   /// Appends the frames of an Activation of kind Machine to `trap`, innermost first.
   virtual void trace(const Activation& activation, Trap& trap) const = 0;
 };

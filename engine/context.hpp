@@ -76,18 +76,24 @@ struct Context {
   const FuncEntry* table0 = nullptr;   ///< elements of table 0, if it is a funcref table of this instance's own
   uint64_t table0_size = 0;            ///< elements
   std::atomic<uint32_t> interrupt{0};  ///< InterruptBits; polled at loop heads and function entries
-  uint32_t reserved = 0;
+  uint32_t imported_funcs = 0;              ///< Module::imported_funcs
   const std::byte* stack_limit = nullptr;   ///< native stack: a function that would go below it traps
   GlobalCell** globals = nullptr;           ///< by global index; imported ones point into other instances
   FuncInstance* const* imports = nullptr;   ///< by imported function index
-  const void* const* code = nullptr;        ///< CodeImage::code(); null where no compiler is set
+  const void* const* code = nullptr;        ///< CodeImage::code(); null where no compiler is set; read by load_code()
   const void* const* builtins = nullptr;    ///< the compiler's helper functions
   Memory** memories = nullptr;              ///< by memory index
   TableInstance** tables = nullptr;         ///< by table index
   Instance* instance = nullptr;
   Store* store = nullptr;
+  std::atomic<int32_t>* heat = nullptr;     ///< CodeImage::heat(); null where nobody counts
   GlobalInstance inline_globals[InlineGlobals];
 };
+
+/// The code of a defined function; another thread may be storing it.
+inline const void* load_code(const Context& context, uint32_t defined) {
+  return __atomic_load_n(&context.code[defined], __ATOMIC_ACQUIRE);
+}
 
 static_assert(offsetof(Context, memory0_base) == 0 && offsetof(Context, table0) == 16);
 static_assert(offsetof(Context, interrupt) == 32 && offsetof(Context, stack_limit) == 40);

@@ -12,6 +12,7 @@ ExternKind kind_of(const Extern& item) { return static_cast<ExternKind>(item.ind
 
 Instance::Instance(Store& store, std::shared_ptr<const Module> module) : module_(std::move(module)) {
   context_.instance = this;
+  context_.imported_funcs = module_->imported_funcs;
   context_.store = &store;
   context_.stack_limit = store.native_stack_limit();
   dropped_elements_.resize(module_->elements.size());
@@ -19,6 +20,7 @@ Instance::Instance(Store& store, std::shared_ptr<const Module> module) : module_
   if (Compiler* compiler = store.options().compiler) {
     code_image_ = compiler->image_for(module_);
     context_.code = code_image_->code();
+    context_.heat = code_image_->heat();
     context_.builtins = compiler->builtins();
   }
 }
@@ -40,7 +42,7 @@ const void* Instance::code_of(uint32_t func_index) const {
   Compiler* compiler = context_.store->options().compiler;
   if (!compiler) return &InterpreterOnly;
   if (func_index < module_->imported_funcs) return compiler->foreign_entry();
-  return context_.code[func_index - module_->imported_funcs];
+  return load_code(context_, func_index - module_->imported_funcs);
 }
 
 std::optional<Extern> Instance::find_export(std::string_view name) {

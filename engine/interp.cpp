@@ -76,7 +76,7 @@ KRAIT_HANDLER Next resume(PARAMS) {
   stp = frame->stp;
   table = frame->handlers;
   ctx = frame->context;
-  run.set_module(ctx->instance->module());
+  run.set_context(*ctx);
   mem = ctx->memory0_base;
   NEXT(0);
 }
@@ -103,7 +103,7 @@ static KRAIT_HANDLER Next prefix(PARAMS) {
 
 // The tables -------------------------------------------------------------------------------------------------
 
-template <unsigned State, bool Wide>
+template <unsigned State, bool Wide, bool Mixed>
 constexpr void fill_state(Handlers& handlers) {
   Handler** at = handlers.at[State];
   for (unsigned i = 0; i < 256; ++i) at[i] = no_opcode;
@@ -115,6 +115,11 @@ constexpr void fill_state(Handlers& handlers) {
   at[0xfd] = prefix<State, SimdHandlers>;
   at[0xfe] = prefix<State, AtomicHandlers>;
   at[ExitOpcode] = exit_activation<State>;
+  if constexpr (Mixed) {
+    at[0x03] = counted_loop<State>;
+    at[0x10] = mixed_call<State>;
+    at[0x11] = mixed_call_indirect<State>;
+  }
   if constexpr (!Wide) return;
   at[0x1a] = wide_drop<State>;
   at[0x1b] = wide_select<State, false>;
@@ -126,16 +131,17 @@ constexpr void fill_state(Handlers& handlers) {
   at[0x24] = wide_global<State, true>;
 }
 
-template <bool Wide>
+template <bool Wide, bool Mixed>
 constexpr Handlers make_handlers() {
   Handlers handlers{};
-  fill_state<0, Wide>(handlers);
-  fill_state<1, Wide>(handlers);
-  fill_state<2, Wide>(handlers);
+  fill_state<0, Wide, Mixed>(handlers);
+  fill_state<1, Wide, Mixed>(handlers);
+  fill_state<2, Wide, Mixed>(handlers);
   return handlers;
 }
 
-constexpr Handlers AllHandlers[2] = {make_handlers<false>(), make_handlers<true>()};
+constexpr Handlers AllHandlers[4] = {make_handlers<false, false>(), make_handlers<true, false>(), make_handlers<false, true>(),
+                                     make_handlers<true, true>()};
 
 namespace {
 
@@ -196,7 +202,11 @@ bool interpret(Store& store, FuncInstance& func, Slot* slots) {
   run.depth_limit = store.options().max_call_depth;
   Compiler* compiler = store.options().compiler;
   run.interpreter_entry = compiler ? compiler->interpreter_entry() : nullptr;
-  run.set_module(func.context->instance->module());
+  run.set_context(*func.context);
+  if (std::atomic<int32_t>* heat = func.context->heat) {
+    const uint32_t defined = func.index - run.imported;
+    if (cool(heat[defined])) (void)func.context->instance->code_image()->hot(defined, NoIndex);
+  }
   std::copy_n(slots, type.param_slots, base);  // slots is null where there are none
   run.sp = base + type.param_slots;
   Frame root{nullptr, &run, base, nullptr, &AllHandlers[0], nullptr, func.context, depth_below(store), ExitCode, ExitCode, nullptr};

@@ -111,8 +111,9 @@ struct Next {
 struct Handlers {
   Handler* at[3][256];
 };
-/// Two tables: for functions of single-slot values, and for those with v128 (Function::uses_v128).
-extern const Handlers AllHandlers[2];
+/// For functions of single-slot values, and for those with v128 (Function::uses_v128); then the same two for instances
+/// with a code image: their calls look for code, and they and loops count (Context::heat).
+extern const Handlers AllHandlers[4];
 
 #define NEXT(state)                     \
   do {                                  \
@@ -193,13 +194,16 @@ struct Run : Activation {
   const uint8_t* bytes;
   const BranchEntry* side_table;
   const uint32_t* canonical_type;
+  const Handlers* handlers;  // two of AllHandlers
   const void* interpreter_entry;  // what stands in Context::code where there is no machine code
   // Between a helper and the handler that takes over from it.
   Slot* sp;
   FuncInstance* callee;
 
   [[nodiscard]] Frame* innermost() const { return static_cast<Frame*>(frame); }
-  void set_module(const Module& module) {
+  void set_context(const Context& context) {
+    const Module& module = context.instance->module();
+    handlers = AllHandlers + (context.code ? 2 : 0);
     functions = module.functions.data();
     imported = module.imported_funcs;
     bytes = reinterpret_cast<const uint8_t*>(module.bytes().data());

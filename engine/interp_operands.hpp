@@ -66,7 +66,18 @@ inline const uint8_t* behind_block_type(const uint8_t* at) {
   return at;
 }
 
-KRAIT_HANDLER Next poll(PARAMS);  ///< acts on an interrupt, and goes on
+KRAIT_HANDLER Next poll(PARAMS);      ///< acts on an interrupt, and goes on
+KRAIT_HANDLER Next hot_loop(PARAMS);  ///< at a loop's first instruction that is no `block`: goes on there, perhaps in machine code
+
+/// Takes one off a countdown; true when it has run out.
+inline bool cool(std::atomic<int32_t>& heat) {
+  const int32_t left = heat.load(std::memory_order_relaxed) - 1;
+  heat.store(left, std::memory_order_relaxed);
+  return left < 0;
+}
+inline bool cool_loop(const Context& ctx, const Frame& frame) {
+  return ctx.heat && cool(ctx.heat[frame.function - frame.run->functions]);
+}
 
 /// Takes the entry at stp, which moves operands.
 template <unsigned State>
@@ -77,7 +88,10 @@ KRAIT_SLOW Next branch_moving(PARAMS) {
   SPILL(State);
   std::memmove(sp - entry.keep - entry.drop, sp - entry.keep, entry.keep * sizeof(Slot));
   sp -= entry.drop;
-  if (entry.backward && ctx->interrupt.load(std::memory_order_relaxed)) [[unlikely]] JUMP(poll);
+  if (entry.backward) {
+    if (ctx->interrupt.load(std::memory_order_relaxed)) [[unlikely]] JUMP(poll);
+    if (cool_loop(*ctx, *frame)) [[unlikely]] JUMP(hot_loop);
+  }
   NEXT(0);
 }
 /// Takes the entry at stp, which moves an operand or none.
@@ -90,6 +104,10 @@ KRAIT_SLOW Next branch_further(PARAMS) {
     if (ctx->interrupt.load(std::memory_order_relaxed)) [[unlikely]] {
       SPILL(State);
       JUMP(poll);
+    }
+    if (cool_loop(*ctx, *frame)) [[unlikely]] {
+      SPILL(State);
+      JUMP(hot_loop);
     }
     NEXT(State);
   }

@@ -53,4 +53,10 @@ inline void skip_leb(const uint8_t*& at) {
   while (*at++ & 0x80) {}
 }
 
+/// The first instruction from `at` on, in validated code, that is no `block`: from a loop's first, where branches to the loop go.
+inline const uint8_t* behind_blocks(const uint8_t* at) {
+  while (*at == 0x02) skip_leb(++at);
+  return at;
+}
+
 }  // namespace krait::engine

@@ -79,6 +79,12 @@ void Store::interrupt(uint32_t bits) {
   for (const auto& instance : instances_) instance->context_.interrupt.fetch_or(bits, std::memory_order_relaxed);
 }
 
+void Store::clear_interrupts() {
+  std::lock_guard lock(contexts_mutex_);
+  pending_interrupts_.store(0, std::memory_order_relaxed);
+  for (const auto& instance : instances_) instance->context_.interrupt.store(0, std::memory_order_relaxed);
+}
+
 bool Store::poll(Context& context) {
   const uint32_t bits = context.interrupt.load(std::memory_order_relaxed);
   pending_interrupts_.fetch_and(~bits, std::memory_order_relaxed);
@@ -196,6 +202,7 @@ __attribute__((noinline, no_sanitize("address"))) void Store::collect_exceptions
   };
   std::jmp_buf registers;  // callee-saved registers may hold references
   setjmp(registers);
+  __builtin_unwind_init();  // and what setjmp keeps in disguise
   const Activation* outermost = activation_;
   while (outermost && outermost->previous) outermost = outermost->previous;
   if (outermost) {

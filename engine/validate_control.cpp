@@ -1,6 +1,7 @@
 // Blocks, branches and calls, and the side table's entries for them.
 #include <algorithm>
 
+#include "engine/leb.hpp"
 #include "engine/validate.hpp"
 
 namespace krait::engine {
@@ -295,15 +296,8 @@ void Validator::emit_to(Frame& target) {
 
 /// The loop's first instruction that is no `block`. A function's loops look at each `block` once.
 uint32_t Validator::first_of_body(Frame& loop) {
-  const auto bytes = module_.bytes();
-  constexpr std::byte Block{0x02}, More{0x80};
-  while (bytes[loop.body] == Block) {
-    do {
-      ++loop.body;
-    } while ((bytes[loop.body] & More) != std::byte{});
-    ++loop.body;
-  }
-  return loop.body;
+  const auto* bytes = reinterpret_cast<const uint8_t*>(module_.bytes().data());
+  return loop.body = static_cast<uint32_t>(behind_blocks(bytes + loop.body) - bytes);
 }
 
 /// Gives a list of entries their target, at the present stp.

@@ -53,6 +53,16 @@ void Coroutine::set_name(const char* name) {
 
 void Coroutine::cancel() { Scheduler::current()->cancel(*this); }
 
+void Coroutine::interrupt_wait() {
+  if (wait_ && shields_ == 0) wait_->interrupt(-EINTR);
+}
+
+void Coroutine::set_slice_listener(SliceListener* listener) {
+  assert(this == io::current());
+  listener_ = listener;
+  Scheduler::current()->set_slice_listener(listener);
+}
+
 int Task::join(Deadline deadline) {
   if (done()) return 0;
   if (coroutine_ == current()) return -EDEADLK;

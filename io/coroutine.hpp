@@ -30,6 +30,7 @@ class Coroutine;
 class Scheduler;
 class Scope;
 class Shard;
+class SliceListener;
 
 /// What a coroutine is parked on. Lives on its stack. Only its shard's thread touches it.
 class Wait {
@@ -98,6 +99,10 @@ class Coroutine {
   /// `hooks` must outlive the coroutine or the next set_hooks; null for none.
   void set_hooks(const SwitchHooks* hooks) { hooks_ = hooks; }
 
+  /// Whom the ticker tells when a slice of this coroutine is over (ticker.hpp); null for nobody, and
+  /// when this returns nobody is being told. Of the running coroutine only.
+  void set_slice_listener(SliceListener* listener);
+
   /// An upper bound for every wait of this coroutine (outside a Shield); it then returns
   /// -ETIMEDOUT.
   void set_deadline(Deadline deadline) { deadline_ = deadline; }
@@ -106,6 +111,9 @@ class Coroutine {
   /// Makes the current wait, and all later ones, end with -ECANCELED (invariant 4).
   void cancel();
   [[nodiscard]] bool cancelled() const { return cancelled_; }
+  /// Ends the wait it is in, if any, with -EINTR. Unlike a cancel it is not sticky; a Shield keeps it
+  /// off too.
+  void interrupt_wait();
 
  private:
   friend class Scheduler;
@@ -125,6 +133,7 @@ class Coroutine {
   std::byte* stack_limit_ = nullptr;
   void* user_ = nullptr;
   const SwitchHooks* hooks_ = nullptr;
+  SliceListener* listener_ = nullptr;
   Deadline deadline_;
   uint64_t id_ = 0;  // 0 while it is not in use
   uint32_t shields_ = 0;

@@ -87,6 +87,7 @@ Task Scheduler::spawn(Scope& scope, Closure entry, const char* name) {
   fiber.scope_ = &scope;
   fiber.user_ = nullptr;
   fiber.hooks_ = nullptr;
+  fiber.listener_ = nullptr;
   fiber.deadline_ = Deadline();
   fiber.shields_ = 0;
   fiber.cancelled_ = false;
@@ -133,6 +134,14 @@ void Scheduler::reap() {
   clock_.started.store(batch_tick_, std::memory_order_relaxed);
   if (clock_.expired.load(std::memory_order_relaxed))
     clock_.expired.store(0, std::memory_order_relaxed);
+  SliceListener* listener = fiber ? fiber->listener_ : nullptr;
+  if (listener != clock_.listener.load(std::memory_order_relaxed))
+    clock_.listener.store(listener, std::memory_order_relaxed);
+}
+
+void Scheduler::set_slice_listener(SliceListener* listener) {
+  clock_.listener.store(listener, std::memory_order_seq_cst);
+  if (!listener) const std::lock_guard done(clock_.telling);
 }
 
 // Inlined, as every function that returns after a switch costs a mispredicted return.

@@ -54,6 +54,8 @@ class Scheduler {
   /// Interrupts `wait` again at `at`, unless it has completed by then.
   void remind(Wait& wait, int64_t at);
   void cancel(Coroutine& coroutine);
+  /// Of the running coroutine.
+  void set_slice_listener(SliceListener* listener);
   int yield();
 
   [[nodiscard]] bool has_ready() const { return ready_.head || background_.head; }

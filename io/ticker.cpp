@@ -39,9 +39,16 @@ bool Ticker::tick() {
     any = true;
     if (now - clock->started.load(std::memory_order_relaxed) > TicksPerSlice) {
       clock->expired.store(1, std::memory_order_relaxed);
+      if (clock->listener.load(std::memory_order_relaxed)) tell(*clock);
     }
   }
   return any;
+}
+
+void Ticker::tell(SliceClock& clock) {
+  const std::lock_guard lock(clock.telling);
+  if (SliceListener* listener = clock.listener.load(std::memory_order_seq_cst))
+    listener->slice_over();
 }
 
 void Ticker::run() {

@@ -3,9 +3,11 @@
 // Invariants
 //  1. The ticker thread writes `ticks_` and SliceClock::expired and reads the rest; a shard's
 //  thread writes its clock's
-//     started and awake, and clears expired. All are atomic; none orders other memory (relaxed),
-//     except rule 2.
-//  2. Either the ticker ticks, or armed_ is 0 and every shard sleeps: the ticker stores armed_ = 0
+//     started, awake and listener, and clears expired. All are atomic; none orders other memory
+//     (relaxed), except rules 2 and 3.
+//  2. A listener is told under `telling`; a coroutine that takes its listener back first clears
+//  SliceClock::listener and then locks `telling` once, so the ticker is done with it by then.
+//  3. Either the ticker ticks, or armed_ is 0 and every shard sleeps: the ticker stores armed_ = 0
 //  and then reads awake; a
 //     shard stores awake and then reads armed_; both sequentially consistent, so one of the two
 //     sees the other.
@@ -14,16 +16,30 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <mutex>
 #include <thread>
 #include <vector>
 
 namespace krait::io {
+
+/// Told that the slice of the coroutine that it belongs to is over; again at each tick until that
+/// coroutine gives way, and perhaps once just after it did.
+class SliceListener {
+ public:
+  /// On the ticker's thread: must be short, and must not use io/.
+  virtual void slice_over() = 0;
+
+ protected:
+  ~SliceListener() = default;
+};
 
 /// What a shard and the ticker share.
 struct alignas(64) SliceClock {
   std::atomic<uint32_t> expired{0};  ///< 1: the running coroutine's slice is over
   std::atomic<uint32_t> started{0};  ///< the tick at which the running coroutine was switched to
   std::atomic<uint32_t> awake{0};    ///< 0 while the shard sleeps in the kernel
+  std::atomic<SliceListener*> listener{nullptr};  ///< of the running coroutine
+  std::mutex telling;
 };
 
 /// One thread for all shards, two ticks a slice: a coroutine runs for 1 to 1.5 slices. It stops
@@ -50,6 +66,7 @@ class Ticker {
  private:
   void run();
   bool tick();
+  static void tell(SliceClock& clock);
   void arm();
 
   const std::chrono::nanoseconds period_;

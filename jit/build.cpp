@@ -3,164 +3,14 @@
 // Locals are promoted as the code is read: the builder keeps the value of each local, a branch takes a snapshot of
 // them, and a label where snapshots differ gets phis. A loop's back edges come after its code, so one scan ahead
 // says which locals each loop assigns; those get phis at its head. Code behind an unconditional branch is skipped.
-#include "jit/build.hpp"
-
 #include <algorithm>
 
-#include "engine/instruction.hpp"
-#include "engine/trap.hpp"
+#include "engine/leb.hpp"
+#include "jit/build_impl.hpp"
 #include "jit/build_ops.hpp"
 #include "jit/convention.hpp"
 
 namespace krait::jit {
-
-using engine::Immediates;
-using engine::Instruction;
-using engine::Opcode;
-using engine::ValType;
-
-namespace {
-
-/// For each loop in code order the locals that it assigns, as bits.
-class LoopAssigns {
- public:
-  void scan(const engine::Module& module, const engine::Function& wasm) {
-    words_ = (wasm.local_count + 63) / 64;
-    engine::Reader reader(module.bytes(), wasm.code_begin, wasm.code_end);
-    Instruction in;
-    std::vector<uint32_t> open;  // loop number, or None for other blocks
-    while (!reader.at_end() && read_instruction(reader, in)) {
-      switch (in.op) {
-        case Opcode::Block:
-        case Opcode::If:
-        case Opcode::Try:
-        case Opcode::TryTable: open.push_back(None); break;
-        case Opcode::Loop:
-          open.push_back(static_cast<uint32_t>(bits_.size() / std::max(words_, 1u)));
-          bits_.resize(bits_.size() + std::max(words_, 1u));
-          break;
-        case Opcode::End: {
-          if (open.empty()) return;
-          const uint32_t loop = open.back();
-          open.pop_back();
-          if (loop != None) merge_into_parent(open, loop);
-          break;
-        }
-        case Opcode::LocalSet:
-        case Opcode::LocalTee:
-          for (auto it = open.rbegin(); it != open.rend(); ++it)
-            if (*it != None) {
-              bits_[*it * words_ + in.index / 64] |= uint64_t{1} << in.index % 64;
-              break;
-            }
-          break;
-        default: break;
-      }
-    }
-  }
-  [[nodiscard]] bool assigns(uint32_t loop, uint32_t local) const {
-    return bits_[loop * words_ + local / 64] >> local % 64 & 1;
-  }
-
- private:
-  void merge_into_parent(const std::vector<uint32_t>& open, uint32_t loop) {
-    for (auto it = open.rbegin(); it != open.rend(); ++it) {
-      if (*it == None) continue;
-      for (uint32_t w = 0; w < words_; ++w) bits_[*it * words_ + w] |= bits_[loop * words_ + w];
-      return;
-    }
-  }
-  uint32_t words_ = 0;
-  std::vector<uint64_t> bits_;
-};
-
-struct Control {
-  Opcode kind;                 // Block, Loop, If, Else
-  BlockId target = None;       // where a branch to the label goes
-  BlockId else_block = None;   // If: entered when the condition is zero
-  uint32_t height = 0;         // of the operand stack below the parameters
-  std::span<const ValType> params, results;
-  std::vector<uint32_t> edges; // Block, If: snapshots of the edges, by predecessor. Loop: of the back edges
-  uint32_t saved = 0;          // If: snapshot for the else edge
-  uint32_t first_phi = 0;      // Loop: its phis in loop_phis_
-  uint32_t phi_count = 0;
-};
-
-class Builder {
- public:
-  Builder(const engine::Module& module, const engine::Function& wasm, Function& out)
-      : m_(module), wasm_(wasm), f_(out), reader_(module.bytes(), wasm.code_begin, wasm.code_end) {}
-
-  const char* run();
-
- private:
-  NodeId emit(Op op, Type type, std::span<const uint32_t> args = {}, uint64_t imm = 0, uint8_t aux = 0) {
-    const NodeId id = f_.make(op, type, args, imm, aux);
-    place(id);
-    return id;
-  }
-  void place(NodeId id) {
-    f_[id].block = current_;
-    f_[id].wasm_pc = in_.offset;
-    f_.blocks[current_].nodes.push_back(id);
-  }
-  void push(NodeId id) { stack_.push_back(id); }
-  NodeId pop() {
-    const NodeId id = stack_.back();
-    stack_.pop_back();
-    return id;
-  }
-  std::span<const uint32_t> top(size_t count) const { return {stack_.data() + stack_.size() - count, count}; }
-  void drop(size_t count) { stack_.resize(stack_.size() - count); }
-  BlockId new_block() {
-    f_.blocks.emplace_back();
-    return static_cast<BlockId>(f_.blocks.size() - 1);
-  }
-  void enter(BlockId b) {
-    current_ = b;
-    f_.order.push_back(b);
-  }
-  void add_edge(BlockId from, BlockId to) {
-    f_.blocks[from].succs.push_back(to);
-    f_.blocks[to].preds.push_back(from);
-  }
-  uint32_t snapshot(size_t values);
-  Control& label(uint32_t depth) { return controls_[controls_.size() - 1 - depth]; }
-  static std::span<const ValType> label_types(const Control& c) { return c.kind == Opcode::Loop ? c.params : c.results; }
-
-  void start_loop(Control& c);
-  void end_loop(const Control& c);
-  void merge(Control& c);
-  void begin_block();
-  void begin_else();
-  void end_block();
-  void branch_to(uint32_t depth);
-  void br_if();
-  void br_table();
-  void emit_return();
-  void skip_unreachable();
-  void push_results(NodeId call, const engine::FuncType& type);
-  const char* call_indirect(bool tail);
-  const char* control_instruction();
-  const char* instruction();
-  const char* memory_instruction();
-  const char* table_instruction();
-  void builtin(Builtin id, Type result, std::initializer_list<uint32_t> leading, uint32_t operands);
-  NodeId i32(uint32_t value) { return f_.constant(Type::I32, value); }
-
-  const engine::Module& m_;
-  const engine::Function& wasm_;
-  Function& f_;
-  engine::Reader reader_;
-  Instruction in_{};
-  BlockId current_ = None;
-  std::vector<NodeId> stack_, locals_;
-  std::vector<Control> controls_;
-  std::vector<NodeId> snapshots_;
-  std::vector<std::pair<uint32_t, NodeId>> loop_phis_;  // local (or local_count + parameter), phi
-  LoopAssigns assigns_;
-  uint32_t next_loop_ = 0;
-};
 
 uint32_t Builder::snapshot(size_t values) {
   const auto at = static_cast<uint32_t>(snapshots_.size());
@@ -169,8 +19,19 @@ uint32_t Builder::snapshot(size_t values) {
   return at;
 }
 
+/// For LoopEntry, in front of the loop's phis.
+void Builder::note_entry(const Control& c) {
+  entry_->header = c.target;
+  entry_->locals = static_cast<uint32_t>(locals_.size());
+  entry_->state = locals_;
+  entry_->state.insert(entry_->state.end(), stack_.begin(), stack_.end());
+}
+
 void Builder::start_loop(Control& c) {
   c.target = new_block();
+  const auto* bytes = reinterpret_cast<const uint8_t*>(m_.bytes().data());
+  const bool entered = entry_ && bytes + entry_->loop == engine::behind_blocks(bytes + in_.end);
+  if (entered) note_entry(c);
   emit(Op::Jump, Type::None);
   add_edge(current_, c.target);
   enter(c.target);
@@ -187,6 +48,10 @@ void Builder::start_loop(Control& c) {
   for (uint32_t i = 0; i < c.params.size(); ++i)
     add_phi(static_cast<uint32_t>(locals_.size()) + i, stack_[c.height + i]);
   c.phi_count = static_cast<uint32_t>(loop_phis_.size()) - c.first_phi;
+  for (uint32_t i = 0; entered && i < c.phi_count; ++i) {
+    const auto [slot, phi] = loop_phis_[c.first_phi + i];
+    entry_->phis.emplace_back(slot < entry_->locals ? slot : slot + c.height, phi);
+  }
   ++next_loop_;
   emit(Op::Poll, Type::None);
 }
@@ -202,6 +67,21 @@ void Builder::end_loop(const Control& c) {
   loop_phis_.resize(c.first_phi);
 }
 
+/// The value that snapshots hold at one place: a phi where they differ.
+NodeId Builder::join(std::span<const uint32_t> edges, size_t at) {
+  const NodeId first = snapshots_[edges[0] + at];
+  if (std::all_of(edges.begin(), edges.end(), [&](uint32_t e) { return snapshots_[e + at] == first; })) return first;
+  std::vector<uint32_t> args;
+  for (uint32_t e : edges) args.push_back(snapshots_[e + at]);
+  const NodeId phi = emit(Op::Phi, f_[first].type, {});
+  f_.set_args(phi, args);
+  return phi;
+}
+
+void Builder::join_locals(std::span<const uint32_t> edges) {
+  for (size_t i = 0; i < locals_.size(); ++i) locals_[i] = join(edges, i);
+}
+
 /// Makes the label's block current: phis where the snapshots of its edges differ.
 void Builder::merge(Control& c) {
   stack_.resize(c.height);
@@ -210,21 +90,8 @@ void Builder::merge(Control& c) {
     return;
   }
   enter(c.target);
-  std::vector<uint32_t> args;
-  const size_t count = locals_.size() + c.results.size();
-  for (size_t i = 0; i < count; ++i) {
-    const NodeId first = snapshots_[c.edges[0] + i];
-    const bool same = std::all_of(c.edges.begin(), c.edges.end(), [&](uint32_t e) { return snapshots_[e + i] == first; });
-    NodeId value = first;
-    if (!same) {
-      args.clear();
-      for (uint32_t e : c.edges) args.push_back(snapshots_[e + i]);
-      value = emit(Op::Phi, f_[first].type, {});
-      f_.set_args(value, args);
-    }
-    if (i < locals_.size()) locals_[i] = value;
-    else push(value);
-  }
+  join_locals(c.edges);
+  for (size_t i = 0; i < c.results.size(); ++i) push(join(c.edges, locals_.size() + i));
 }
 
 void Builder::begin_block() {
@@ -273,6 +140,13 @@ void Builder::end_block() {
     return;  // falls out of the loop with its stack as it is, or is unreachable
   }
   if (current_ != None) branch_to(0);
+  if (controls_.back().kind == Opcode::TryTable) {
+    Control c = std::move(controls_.back());  // its clauses' labels are counted from outside
+    controls_.pop_back();
+    land_clauses(c);
+    merge(c);
+    return;
+  }
   merge(controls_.back());
   controls_.pop_back();
 }
@@ -362,9 +236,11 @@ void Builder::skip_unreachable() {
       case Opcode::Else:
         if (nested == 0) return begin_else();
         break;
-      case Opcode::Delegate:
-        if (nested) --nested;
+      case Opcode::Catch:
+      case Opcode::CatchAll:
+        if (nested == 0) return begin_catch();
         break;
+      case Opcode::Delegate:
       case Opcode::End:
         if (nested == 0) return end_block();
         --nested;
@@ -379,12 +255,30 @@ void Builder::push_results(NodeId call, const engine::FuncType& type) {
     push(i == 0 ? call : emit(Op::Result, type_of(type.results[i]), {{call}}, 0, static_cast<uint8_t>(i)));
 }
 
+/// Functions of this instance that have code are jumped to; others are called.
+void Builder::tail_call_ref(std::vector<uint32_t>& args, uint64_t type_index) {
+  const NodeId func = args[0];
+  const NodeId code = emit(Op::CallBuiltin, Type::I64, {{func}}, 0, static_cast<uint8_t>(Builtin::CodeOf));
+  const NodeId has_code = emit(Op::Ne, Type::I32, {{code, f_.constant(Type::I64, 0)}});
+  const BlockId from = current_, jump = new_block(), call = new_block();
+  emit(Op::Branch, Type::None, {{has_code}});
+  add_edge(from, jump);
+  add_edge(from, call);
+  enter(jump);
+  args[0] = code;
+  emit(Op::TailCallCode, Type::None, args, type_index);
+  enter(call);
+  args[0] = func;
+  const engine::FuncType& type = m_.types[type_index];
+  push_results(emit(Op::CallRef, type.results.empty() ? Type::None : type_of(type.results[0]), args, type_index), type);
+  emit_return();
+}
+
 const char* Builder::call_indirect(bool tail) {
   const engine::FuncType& type = m_.types[in_.index];
-  if (!supports(type)) return "a v128 in a signature";
+  if (!supports(type)) return "a signature that is too large";
   const NodeId index = pop();
   const bool own_table0 = in_.index2 == 0 && m_.imported_tables == 0;
-  if (tail && (!own_table0 || signature_area(type) != 0)) return "an indirect tail call that needs stack";
   std::vector<uint32_t> args = {index};
   const uint64_t type_index = in_.index;
   if (!own_table0)
@@ -392,13 +286,18 @@ const char* Builder::call_indirect(bool tail) {
                    static_cast<uint8_t>(Builtin::ResolveIndirect));
   args.insert(args.end(), stack_.end() - static_cast<ptrdiff_t>(type.params.size()), stack_.end());
   drop(type.params.size());
-  if (tail) {
+  if (tail && own_table0) {
     emit(Op::TailCallIndirect, Type::None, args, type_index);
     current_ = None;
     return nullptr;
   }
+  if (tail) {
+    tail_call_ref(args, type_index);
+    return nullptr;
+  }
   const Type result = type.results.empty() ? Type::None : type_of(type.results[0]);
   push_results(emit(own_table0 ? Op::CallIndirect : Op::CallRef, result, args, type_index), type);
+  may_throw();
   return nullptr;
 }
 
@@ -429,27 +328,31 @@ const char* Builder::control_instruction() {
     case Opcode::Call:
     case Opcode::ReturnCall: {
       const engine::FuncType& type = m_.type_of_func(in_.index);
-      if (!supports(type)) return "a v128 in a signature";
+      if (!supports(type)) return "a signature that is too large";
       const bool tail = in_.op == Opcode::ReturnCall;
-      if (tail && signature_area(type) != 0) return "a tail call that needs stack";
       const Type result = type.results.empty() || tail ? Type::None : type_of(type.results[0]);
       const NodeId call = emit(tail ? Op::TailCall : Op::Call, result, top(type.params.size()), in_.index);
       drop(type.params.size());
-      if (tail) current_ = None;
-      else push_results(call, type);
+      if (tail) {
+        current_ = None;
+        return nullptr;
+      }
+      push_results(call, type);
+      may_throw();
       return nullptr;
     }
     case Opcode::CallIndirect: return call_indirect(false);
     case Opcode::ReturnCallIndirect: return call_indirect(true);
-    default: return "exception handling";
+    default: exception_instruction(); return nullptr;
   }
 }
 
 const char* Builder::memory_instruction() {
   switch (in_.op) {
     case Opcode::MemorySize:
-      if (in_.index != 0) return "a second memory";
-      push(emit(Op::MemorySize, Type::I32));
+      // What Context says of a shared memory's size may be older than what other threads made of it.
+      if (in_.index != 0 || m_.memories[0].limits.shared) builtin(Builtin::MemorySize, Type::I32, {in_.index}, 0);
+      else push(emit(Op::MemorySize, Type::I32));
       return nullptr;
     case Opcode::MemoryGrow: builtin(Builtin::MemoryGrow, Type::I32, {in_.index}, 1); return nullptr;
     case Opcode::MemoryFill: builtin(Builtin::MemoryFill, Type::None, {in_.index}, 3); return nullptr;
@@ -491,7 +394,6 @@ const char* Builder::instruction() {
     case Opcode::LocalTee: locals_[in_.index] = stack_.back(); return nullptr;
     case Opcode::GlobalGet: {
       const Type type = type_of(m_.globals[in_.index].type.type);
-      if (type == Type::V128) return "a v128";
       push(emit(Op::GlobalGet, type, {}, in_.index));
       return nullptr;
     }
@@ -515,14 +417,20 @@ const char* Builder::instruction() {
     default: break;
   }
   if (const MemoryOp* op = memory_op(in_.op)) {
-    if (in_.index != 0) return "a second memory";
-    if (op->store) {
-      const NodeId value = pop(), address = pop();
-      emit(Op::Store, Type::None, {{address, value}}, in_.value, static_cast<uint8_t>(op->kind));
-    } else {
-      const NodeId address = pop();
-      push(emit(Op::Load, op->type, {{address}}, in_.value, static_cast<uint8_t>(op->kind)));
-    }
+    const NodeId value = op->store ? pop() : None;
+    NodeId address = pop();
+    const uint64_t place = access(address, bytes_of(op->kind));
+    const auto kind = static_cast<uint8_t>(op->kind);
+    if (op->store) emit(Op::Store, Type::None, {{address, value}}, place, kind);
+    else push(emit(Op::Load, op->type, {{address}}, place, kind));
+    return nullptr;
+  }
+  if (engine::info_of(in_.op).prefix == 0xfe) {
+    atomic_instruction();
+    return nullptr;
+  }
+  if (engine::info_of(in_.op).prefix == 0xfd) {
+    simd_instruction();
     return nullptr;
   }
   if (const NumericOp* op = numeric_op(in_.op)) {
@@ -540,10 +448,11 @@ const char* Builder::run() {
   enter(0);
   for (uint32_t i = 0; i < wasm_.local_count; ++i) {
     const Type type = type_of(wasm_.locals[i]);
-    if (type == Type::V128) return "a v128";
     in_.offset = wasm_.code_begin;
-    locals_.push_back(i < f_.type->params.size() ? emit(Op::Param, type, {}, i) : f_.constant(type, 0));
+    if (i < f_.type->params.size()) locals_.push_back(emit(Op::Param, type, {}, i));
+    else locals_.push_back(type == Type::V128 ? v128(0, 0) : f_.constant(type, 0));
   }
+  landings_.resize(wasm_.catches.size());
   if (wasm_.has_loop) assigns_.scan(m_, wasm_);
   Control body{Opcode::Block};
   body.results = f_.type->results;
@@ -560,21 +469,16 @@ const char* Builder::run() {
   return nullptr;
 }
 
-}  // namespace
+bool supports(const engine::FuncType& type) { return type.results.size() < 200 && type.params.size() < 1000; }
 
-bool supports(const engine::FuncType& type) {
-  auto scalar = [](ValType t) { return t != ValType::V128; };
-  return std::all_of(type.params.begin(), type.params.end(), scalar) &&
-         std::all_of(type.results.begin(), type.results.end(), scalar) && type.results.size() < 200 &&
-         type.params.size() < 1000;
-}
-
-const char* build(const engine::Module& module, uint32_t defined_func, Function& out) {
+const char* build(const engine::Module& module, uint32_t defined_func, Function& out, LoopEntry* entry) {
   out.module = &module;
   out.index = module.imported_funcs + defined_func;
   out.type = &module.type_of_func(out.index);
-  if (!supports(*out.type)) return "a v128 in the signature";
-  if (const char* declined = Builder(module, module.functions[defined_func], out).run()) return declined;
+  if (!supports(*out.type)) return "a signature that is too large";
+  if (const char* declined = Builder(module, module.functions[defined_func], out, entry).run()) return declined;
+  if (entry)
+    if (const char* declined = enter_at_loop(out, *entry)) return declined;
   analyse(out);
   clean(out);
   return nullptr;

@@ -112,7 +112,14 @@ constexpr Table<MemoryOp> Memory = [] {
       {Opcode::F32Store, true, Type::F32, MemKind::F32},     {Opcode::F64Store, true, Type::F64, MemKind::F64},
       {Opcode::I32Store8, true, Type::I32, MemKind::I8U},    {Opcode::I32Store16, true, Type::I32, MemKind::I16U},
       {Opcode::I64Store8, true, Type::I64, MemKind::I8U},    {Opcode::I64Store16, true, Type::I64, MemKind::I16U},
-      {Opcode::I64Store32, true, Type::I64, MemKind::I32U}};
+      {Opcode::I64Store32, true, Type::I64, MemKind::I32U},  {Opcode::V128Load, false, Type::V128, MemKind::V128},
+      {Opcode::V128Store, true, Type::V128, MemKind::V128},
+      {Opcode::V128Load8x8S, false, Type::V128, MemKind::V8x8S},   {Opcode::V128Load8x8U, false, Type::V128, MemKind::V8x8U},
+      {Opcode::V128Load16x4S, false, Type::V128, MemKind::V16x4S}, {Opcode::V128Load16x4U, false, Type::V128, MemKind::V16x4U},
+      {Opcode::V128Load32x2S, false, Type::V128, MemKind::V32x2S}, {Opcode::V128Load32x2U, false, Type::V128, MemKind::V32x2U},
+      {Opcode::V128Load8Splat, false, Type::V128, MemKind::Splat8},   {Opcode::V128Load16Splat, false, Type::V128, MemKind::Splat16},
+      {Opcode::V128Load32Splat, false, Type::V128, MemKind::Splat32}, {Opcode::V128Load64Splat, false, Type::V128, MemKind::Splat64},
+      {Opcode::V128Load32Zero, false, Type::V128, MemKind::Zero32},   {Opcode::V128Load64Zero, false, Type::V128, MemKind::Zero64}};
   for (const Entry& e : Entries) t[at(e.opcode)] = MemoryOp{e.store, e.type, e.kind};
   return t;
 }();

@@ -25,8 +25,9 @@ class CodeCache {
   /// -1 where there is none.
   [[nodiscard]] virtual int find(const CodeKey& key) = 0;
   virtual void keep(const CodeKey& key, std::span<const std::byte> bytes) = 0;
-  /// What find() gave is not to be used, for this reason: it is to be removed.
-  virtual void reject(const CodeKey& key, const std::string& why) = 0;
+  /// What find() gave is not to be used, for this reason. It is to be removed; the next find() may give another copy of it. When
+  /// that is rejected too, it is `for_good`: nothing is to be found any more.
+  virtual void reject(const CodeKey& key, const std::string& why, bool for_good) = 0;
 };
 
 }  // namespace krait::jit

@@ -20,7 +20,6 @@ using engine::Trap;
 
 namespace {
 
-constexpr size_t CodeAlignment = 16;
 constexpr size_t HugePage = size_t{2} << 20;
 
 void append(Blob& blob, const std::vector<uint8_t>& bytes, uint32_t& begin) {
@@ -30,15 +29,9 @@ void append(Blob& blob, const std::vector<uint8_t>& bytes, uint32_t& begin) {
 }
 
 bool lookup(const engine::CodeRange& range, uint32_t offset, uint32_t& info) {
-  const BlobView& blob = static_cast<const Image*>(range.owner)->blob();
-  auto less = [](const Site& s, uint32_t o) { return s.offset < o; };
-  for (auto it = std::lower_bound(blob.sites.begin(), blob.sites.end(), offset, less);
-       it != blob.sites.end() && it->offset == offset; ++it)
-    if (it->kind() != Site::Call) {
-      info = it->kind();
-      return true;
-    }
-  return false;
+  const Site* site = site_at(static_cast<const Image*>(range.owner)->blob().sites, offset, false);
+  if (site) info = site->kind();
+  return site != nullptr;
 }
 
 }  // namespace
@@ -55,8 +48,10 @@ Blob link(const engine::Module& module, std::vector<CompiledFunction>& functions
     FunctionRecord& record = blob.functions[i];
     record.compiled = f.declined.empty() && i >= module.imported_funcs && !f.bytes.empty();
     record.frame_bytes = f.frame_bytes;
+    record.arguments = static_cast<uint16_t>(f.argument_bytes);
     append(blob, f.bytes, record.begin);
     record.end = record.begin + static_cast<uint32_t>(f.bytes.size());
+    for (Landing l : f.landings) blob.landings.push_back({l.site + record.begin, l.tag, l.target + record.begin});
     for (Site s : f.sites) blob.sites.push_back({s.offset + record.begin, s.wasm_and_kind});
     std::vector<uint8_t>().swap(f.bytes);
   }
@@ -130,6 +125,24 @@ bool Image::map_code() {
   return true;
 }
 
+void Image::tell(const Audience& audience) {
+  if (!base_ || (!audience.perf_map && !audience.gdb)) return;
+  std::vector<CodeSymbol> symbols;
+  const auto& functions = blob_.functions;
+  for (uint32_t i = 0; i < functions.size(); ++i)
+    if (functions[i].end > functions[i].begin)
+      symbols.push_back({base_ + functions[i].begin, functions[i].end - functions[i].begin, module_->func_name(i)});
+  std::vector<uint32_t> thunks;  // behind the functions, in any order of types
+  for (uint32_t t = 0; t < blob_.enter_of_type.size(); ++t)
+    if (module_->canonical_type[t] == t && blob_.enter_of_type[t] != NoIndex) thunks.push_back(blob_.enter_of_type[t]);
+  std::sort(thunks.begin(), thunks.end());
+  for (size_t i = 0; i < thunks.size(); ++i) {
+    const size_t end = i + 1 < thunks.size() ? thunks[i + 1] : blob_.code.size();
+    symbols.push_back({base_ + thunks[i], end - thunks[i], "[enter]"});
+  }
+  known_ = audience.tell(symbols);
+}
+
 Image::~Image() {
   if (!base_) return;
   engine::unregister_code(range_);
@@ -142,57 +155,75 @@ const void* Image::entry(uint32_t defined_func) const {
 }
 
 bool Image::enter(engine::Store& store, engine::FuncInstance& func, engine::Slot* slots) const {
+  const std::byte* thunk = base_ + blob_.enter_of_type[module_->func_types[func.index]];
+  return enter_code(*this, store, thunk, code_[func.index - module_->imported_funcs], func.context, slots);
+}
+
+bool Image::find(const std::byte* pc, bool call, CodePlace& place) const {
+  if (pc < base_ || pc >= base_ + blob_.code.size()) return false;
+  const auto offset = static_cast<uint32_t>(pc - base_);
+  // A return address may stand one past its function's end.
+  const FunctionRecord* r = function_at(blob_.functions, call ? offset - 1 : offset);
+  if (!r) return false;
+  const Site* site = site_at(blob_.sites, offset, call);
+  place = {static_cast<uint32_t>(r - blob_.functions.data()), r->compiled != 0, r->frame_bytes, r->arguments, site ? site->wasm_pc() : 0,
+           landings_at(blob_.landings, offset), base_};
+  return true;
+}
+
+void Image::trace(const Activation& activation, Trap& trap) const {
+  walk_frames(*module_, activation, trap, *this);
+}
+
+bool enter_code(const WalkedImage& image, engine::Store& store, const void* thunk, const void* code,
+                engine::Context* context, engine::Slot* slots) {
   engine::prepare_thread_for_faults();
   Activation activation;
   activation.previous = store.activation();
   activation.kind = Activation::Kind::Machine;
   activation.stack_top = activation.previous ? activation.previous->stack_top : store.value_stack().begin();
-  activation.unwind[0] = const_cast<engine::CodeImage*>(static_cast<const engine::CodeImage*>(this));
+  activation.unwind[0] = static_cast<engine::CodeImage*>(const_cast<WalkedImage*>(&image));
   store.set_activation(&activation);
   using Thunk = bool (*)(Activation*, const void*, engine::Context*, engine::Slot*);
-  const auto thunk = reinterpret_cast<Thunk>(base_ + blob_.enter_of_type[module_->func_types[func.index]]);
-  const bool done = thunk(&activation, code_[func.index - module_->imported_funcs], func.context, slots);
+  const bool done = reinterpret_cast<Thunk>(const_cast<void*>(thunk))(&activation, code, context, slots);
   store.set_activation(activation.previous);
   return done;
 }
 
-const FunctionRecord* Image::function_at(uint32_t offset) const {
-  auto it = std::upper_bound(blob_.functions.begin(), blob_.functions.end(), offset,
+const FunctionRecord* function_at(std::span<const FunctionRecord> functions, uint32_t offset) {
+  auto it = std::upper_bound(functions.begin(), functions.end(), offset,
                              [](uint32_t o, const FunctionRecord& r) { return o < r.begin; });
-  if (it == blob_.functions.begin()) return nullptr;
+  if (it == functions.begin()) return nullptr;
   --it;
   return offset < it->end ? &*it : nullptr;
 }
 
-const Site* Image::site_at(uint32_t offset, bool call) const {
-  auto it = std::lower_bound(blob_.sites.begin(), blob_.sites.end(), offset,
-                             [](const Site& s, uint32_t o) { return s.offset < o; });
-  for (; it != blob_.sites.end() && it->offset == offset; ++it)
+const Site* site_at(std::span<const Site> sites, uint32_t offset, bool call) {
+  auto it = std::lower_bound(sites.begin(), sites.end(), offset, [](const Site& s, uint32_t o) { return s.offset < o; });
+  for (; it != sites.end() && it->offset == offset; ++it)
     if ((it->kind() == Site::Call) == call) return &*it;
   return nullptr;
 }
 
-void Image::trace(const Activation& activation, Trap& trap) const {
+std::span<const Landing> landings_at(std::span<const Landing> landings, uint32_t site) {
+  const auto [first, end] = std::equal_range(landings.begin(), landings.end(), Landing{site, 0, 0},
+                                             [](const Landing& a, const Landing& b) { return a.site < b.site; });
+  return {first, end};
+}
+
+void walk_frames(const engine::Module& module, const Activation& activation, Trap& trap, const WalkedImage& image) {
   const auto* pc = static_cast<const std::byte*>(activation.pc);
   const auto* frame = static_cast<const std::byte*>(activation.frame);
   bool call = activation.depth == 0;
-  while (pc >= base_ && pc < base_ + blob_.code.size()) {
-    const auto offset = static_cast<uint32_t>(pc - base_);
-    // A return address may stand one past its function's end.
-    const FunctionRecord* r = function_at(call ? offset - 1 : offset);
-    if (!r) return;
-    const auto index = static_cast<uint32_t>(r - blob_.functions.data());
-    if (index >= module_->imported_funcs && r->compiled) {
-      if (trap.trace.size() < Trap::MaxTraceFrames) {
-        const Site* site = site_at(offset, call);
-        trap.trace.push_back({module_->name(), module_->func_name(index), index, site ? site->wasm_pc() : 0});
-      } else {
+  for (CodePlace place; image.find(pc, call, place); call = true) {
+    if (place.compiled) {
+      if (trap.trace.size() < Trap::MaxTraceFrames)
+        trap.trace.push_back({module.name(), module.func_name(place.func), place.func, place.wasm_pc});
+      else
         ++trap.frames_dropped;
-      }
     }
-    std::memcpy(&pc, frame + r->frame_bytes, sizeof pc);
-    frame += r->frame_bytes + 8;
-    call = true;
+    std::memcpy(&pc, frame + place.frame_bytes, sizeof pc);
+    frame += place.frame_bytes + 8 + place.arguments;
   }
 }
 

@@ -32,7 +32,7 @@ const char* name_of(Type type) {
 }
 
 uint32_t bytes_of(MemKind kind) {
-  static constexpr uint8_t Bytes[] = {1, 1, 2, 2, 4, 4, 8, 4, 8, 16};
+  static constexpr uint8_t Bytes[] = {1, 1, 2, 2, 4, 4, 8, 4, 8, 16, 8, 8, 8, 8, 8, 8, 1, 2, 4, 8, 4, 8};
   return Bytes[static_cast<size_t>(kind)];
 }
 
@@ -62,6 +62,13 @@ NodeId Function::make(Op op, Type type, std::span<const uint32_t> values, uint64
 NodeId Function::constant(Type type, uint64_t bits) {
   if (type == Type::I32 || type == Type::F32) bits &= 0xffffffff;
   return make(Op::Const, type, {}, bits);
+}
+
+uint32_t Function::vector(uint64_t low, uint64_t high) {
+  for (size_t i = 0; i < vectors.size(); ++i)
+    if (vectors[i].low == low && vectors[i].high == high) return static_cast<uint32_t>(i);
+  vectors.push_back({low, high});
+  return static_cast<uint32_t>(vectors.size() - 1);
 }
 
 void replace_uses(Function& f, std::vector<NodeId>& replacement) {
@@ -185,7 +192,32 @@ std::string print_node(const Function& f, NodeId id) {
     case Op::TailCall:
     case Op::CallIndirect: out += "[" + std::to_string(n.imm) + "]"; break;
     case Op::Load:
-    case Op::Store: out += std::to_string(8 * bytes_of(static_cast<MemKind>(n.aux))) + "+" + std::to_string(n.imm); break;
+    case Op::Store:
+      out += std::to_string(8 * bytes_of(static_cast<MemKind>(n.aux))) + "+" + std::to_string(offset_of(n.imm));
+      if (memory_of(n.imm)) out += " memory " + std::to_string(memory_of(n.imm));
+      break;
+    case Op::AtomicLoad:
+    case Op::AtomicStore:
+    case Op::AtomicRmw:
+    case Op::AtomicCmpxchg:
+    case Op::LoadLane:
+    case Op::StoreLane:
+      out += std::to_string(8 * bytes_of(static_cast<MemKind>(n.aux & 15))) + "+" + std::to_string(offset_of(n.imm)) +
+             (n.aux >> 4 ? " #" + std::to_string(n.aux >> 4) : "");
+      if (memory_of(n.imm)) out += " memory " + std::to_string(memory_of(n.imm));
+      break;
+    case Op::V128Const: {
+      char text[48];
+      const auto [low, high] = f.vectors[n.imm];
+      std::snprintf(text, sizeof text, " 0x%016llx%016llx", static_cast<unsigned long long>(high), static_cast<unsigned long long>(low));
+      out += text;
+      break;
+    }
+    case Op::Vector: {
+      const VectorImm imm = VectorImm::of(n.imm);
+      out += std::string(" ") + engine::info_of(imm.opcode).text + "#" + std::to_string(imm.lane);
+      break;
+    }
     default: break;
   }
   const char* separator = " ";
@@ -202,6 +234,7 @@ std::string print(const Function& f) {
     out += "  b" + std::to_string(b) + ":";
     if (block.loop_header) out += " loop";
     if (block.cold) out += " cold";
+    if (block.landing) out += block.tag == engine::NoIndex ? " lands" : " lands tag " + std::to_string(block.tag);
     if (!block.preds.empty()) out += " <-";
     for (BlockId p : block.preds) out += " b" + std::to_string(p);
     out += '\n';

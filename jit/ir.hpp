@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/module.hpp"
+#include "engine/opcodes.hpp"
 
 namespace krait::jit {
 
@@ -39,13 +40,38 @@ const char* name_of(Type type);
 constexpr bool is_compare(Op op) { return op >= Op::Eq && op <= Op::FGe; }
 constexpr bool is_int_compare(Op op) { return op >= Op::Eq && op <= Op::GeU; }
 
-/// What a load or store moves: I8S is i8 sign-extended to the result's type. Stores use the U kinds.
-enum class MemKind : uint8_t { I8S, I8U, I16S, I16U, I32S, I32U, I64, F32, F64, V128 };
+/// What a load or store moves: I8S is i8 sign-extended to the result's type. Stores use the U kinds. Behind V128 stand
+/// loads that make a v128 of less.
+enum class MemKind : uint8_t {
+  I8S, I8U, I16S, I16U, I32S, I32U, I64, F32, F64, V128,
+  V8x8S, V8x8U, V16x4S, V16x4U, V32x2S, V32x2U, Splat8, Splat16, Splat32, Splat64, Zero32, Zero64
+};
 uint32_t bytes_of(MemKind kind);
+/// Node::imm of memory instructions: the offset below, the memory's index from this bit on.
+constexpr unsigned MemoryShift = 40;
+constexpr uint64_t offset_of(uint64_t imm) { return imm & ((uint64_t{1} << MemoryShift) - 1); }
+constexpr uint32_t memory_of(uint64_t imm) { return static_cast<uint32_t>(imm >> MemoryShift); }
+
+enum class AtomicOp : uint8_t { Add, Sub, And, Or, Xor, Exchange };
+
+/// Node::imm of a Vector: the instruction, its lane, and for a shuffle the index of its lanes in Function::vectors.
+struct VectorImm {
+  engine::Opcode opcode{};
+  uint8_t lane = 0;
+  uint32_t vector = 0;
+  [[nodiscard]] constexpr uint64_t bits() const {
+    return static_cast<uint64_t>(opcode) | uint64_t{lane} << 16 | uint64_t{vector} << 32;
+  }
+  static constexpr VectorImm of(uint64_t bits) {
+    return {static_cast<engine::Opcode>(bits & 0xffff), static_cast<uint8_t>(bits >> 16), static_cast<uint32_t>(bits >> 32)};
+  }
+};
 
 /// C++ functions that machine code calls; builtins.cpp has the table in this order.
 enum class Builtin : uint8_t {
   CallImport, CallInterpreter, CallRef, ResolveIndirect, Poll, MemoryGrow, MemoryCopy, MemoryFill, MemoryInit, DataDrop,
+  MemorySize, MemoryCheck, AtomicCheck, AtomicWait32, AtomicWait64, AtomicNotify,
+  CodeOf, Throw, ThrowRef, CaughtException, ExceptionPayload,
   TableGet, TableSet, TableSize, TableGrow, TableFill, TableCopy, TableInit, ElemDrop, RefFunc, Count
 };
 
@@ -77,6 +103,8 @@ struct Block {
   float freq = 1;             ///< relative to the entry
   bool loop_header = false;
   bool cold = false;
+  bool landing = false;       ///< of an exception, from an Invoke; of any where `tag` is NoIndex
+  uint32_t tag = 0;
 };
 
 /// One function. Passes work on it in place.
@@ -106,6 +134,8 @@ struct Function {
   void set_args(NodeId id, std::span<const uint32_t> values);
   NodeId make(Op op, Type type, std::span<const uint32_t> values = {}, uint64_t imm = 0, uint8_t aux = 0);
   NodeId constant(Type type, uint64_t bits);
+  /// The index in `vectors` of that value.
+  uint32_t vector(uint64_t low, uint64_t high);
   [[nodiscard]] bool is_const(NodeId id) const { return nodes[id].op == Op::Const; }
   [[nodiscard]] NodeId terminator(BlockId b) const { return blocks[b].nodes.back(); }
 };

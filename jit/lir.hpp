@@ -51,7 +51,7 @@ constexpr Cond swap_operands(Cond c) {
 /// How the operands of an instruction are to be read.
 enum class Form : uint8_t {
   Plain,
-  Load,        ///< b is the memory operand
+  Load,        ///< b is the memory operand; LoadLane, StoreLane, atomics
   Modify,      ///< the memory operand is read, changed by b and written (op: Add, Sub, And, Or, Xor)
   Lea,         ///< Add: a + index * scale + disp
   Compare,     ///< Branch, Select: on `cond` of a comparison, c with index (or with the memory operand)
@@ -67,6 +67,7 @@ struct Inst {
   bool memory_operand = false;  ///< Compare, Test: the right side is in memory
   MemKind kind = MemKind::I32U; ///< memory operand
   uint8_t scale = 0;            ///< log2, of index
+  uint32_t memory = 0;          ///< which memory the operand lies in
   RegSet clobbers = 0;
   uint32_t wasm_pc = 0;
   uint64_t disp = 0;            ///< memory operand: offset
@@ -88,6 +89,7 @@ struct MBlock {
   float freq = 1;
   uint32_t loop_depth = 0;
   bool loop_header = false, cold = false;
+  bool landing = false;           ///< of an exception: on the way in no register has what it had
 };
 
 struct VRegInfo {
@@ -118,8 +120,10 @@ struct MFunction {
 
 /// What the CPU has beyond x86-64-v2.
 struct CpuFeatures {
-  bool bmi1 = false, bmi2 = false, lzcnt = false, avx2 = false;
-  [[nodiscard]] uint32_t bits() const { return uint32_t{bmi1} | uint32_t{bmi2} << 1 | uint32_t{lzcnt} << 2 | uint32_t{avx2} << 3; }
+  bool bmi1 = false, bmi2 = false, lzcnt = false, avx2 = false, avx = false;
+  [[nodiscard]] uint32_t bits() const {
+    return uint32_t{bmi1} | uint32_t{bmi2} << 1 | uint32_t{lzcnt} << 2 | uint32_t{avx2} << 3 | uint32_t{avx} << 4;
+  }
 };
 CpuFeatures detect_cpu();
 

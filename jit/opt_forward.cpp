@@ -77,7 +77,7 @@ class Forwarder {
         state_ = fresh();
         const auto kind = static_cast<MemKind>(n.aux);
         const Type type = f_[n.args[1]].type;
-        const bool whole = kind == MemKind::I64 || kind == MemKind::F32 || kind == MemKind::F64 ||
+        const bool whole = kind == MemKind::I64 || kind == MemKind::F32 || kind == MemKind::F64 || kind == MemKind::V128 ||
                            (kind == MemKind::I32U && type == Type::I32);
         if (whole) known_[place(n.args[0], n.imm, n.aux, type)] = n.args[1];
         return;

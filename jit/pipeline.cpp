@@ -6,15 +6,15 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "jit/build.hpp"
 #include "jit/opt.hpp"
 #include "jit/x64_emit.hpp"
 
 namespace krait::jit {
 
 std::span<const Pass> passes() {
-  static constexpr std::array<Pass, 2> Passes = {{
+  static constexpr std::array<Pass, 3> Passes = {{
       {"fold", fold},
+      {"divide", divide},
       {"forward", forward},
   }};
   return Passes;
@@ -29,7 +29,7 @@ void check(const Function& f, const char* stage) {
   std::abort();
 }
 
-bool generate(Function& f, const Options& options, const CpuFeatures& cpu, CompiledFunction& out, std::string* listing) {
+bool generate(Function& f, const Options& options, const CpuFeatures& cpu, CompiledFunction& out, std::vector<Stage>* stages) {
   MFunction machine;
   select(f, cpu, machine);
   Allocation allocation;
@@ -38,37 +38,41 @@ bool generate(Function& f, const Options& options, const CpuFeatures& cpu, Compi
     return false;
   }
   std::string assembly;
-  if (!emit(machine, allocation, cpu, out, listing ? &assembly : nullptr)) {
+  if (!emit(machine, allocation, cpu, out, stages ? &assembly : nullptr)) {
     out.declined = "a frame that is too large";
     return false;
   }
-  if (listing) *listing += "x86-64:\n" + assembly;
+  if (stages) stages->push_back({"x86-64", std::move(assembly)});
   return true;
 }
 
 }  // namespace
 
 CompiledFunction compile_function(const engine::Module& module, uint32_t defined_func, const Options& options,
-                                  const CpuFeatures& cpu, std::string* listing) {
+                                  const CpuFeatures& cpu, std::vector<Stage>* stages, LoopEntry* entry) {
   CompiledFunction out;
   if (options.decline && options.decline(defined_func)) {
     out.declined = "left out by an option";
     return out;
   }
   Function f;
-  if (const char* why = build(module, defined_func, f)) {
+  if (const char* why = build(module, defined_func, f, entry)) {
     out.declined = why;
     return out;
   }
-  if (listing) *listing += "built:\n" + print(f);
+  if (stages) stages->push_back({"built", print(f)});
   if (options.verify) check(f, "build");
   for (const Pass& pass : passes()) {
     if (std::find(options.disable.begin(), options.disable.end(), pass.name) != options.disable.end()) continue;
+    if (options.cancel && options.cancel->load(std::memory_order_relaxed)) {
+      out.declined = "given up";
+      return out;
+    }
     pass.run(f);
-    if (listing) *listing += std::string("after ") + pass.name + ":\n" + print(f);
+    if (stages) stages->push_back({pass.name, print(f)});
     if (options.verify) check(f, pass.name);
   }
-  generate(f, options, cpu, out, listing);
+  generate(f, options, cpu, out, stages);
   return out;
 }
 

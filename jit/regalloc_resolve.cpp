@@ -36,7 +36,7 @@ void Allocator::assign_slots() {
     if (f_.vregs[v].argument.kind == Loc::Argument) set.argument = f_.vregs[v].argument;
     set.wide |= f_.vregs[v].type == Type::V128;
   }
-  std::vector<std::vector<Range>> slots;
+  std::vector<std::vector<Range>> kinds[2];  // of 8 and of 16 bytes, which never share: no move sees half of another's place
   auto fits = [&](const std::vector<Range>& slot, const std::vector<Range>& ranges) {
     size_t i = 0, k = 0;
     while (i < slot.size() && k < ranges.size()) {
@@ -55,21 +55,20 @@ void Allocator::assign_slots() {
       continue;
     }
     std::sort(set.ranges.begin(), set.ranges.end(), [](Range a, Range b) { return a.from < b.from; });
+    auto& slots = kinds[set.wide];
     size_t slot = 0;
-    const size_t step = set.wide ? 2 : 1;  // a v128 lies in an even pair
-    for (;; slot += step) {
-      while (slots.size() < slot + step) slots.emplace_back();
-      if (fits(slots[slot], set.ranges) && (step == 1 || fits(slots[slot + 1], set.ranges))) break;
-    }
-    for (size_t s = slot; s < slot + step; ++s) {
-      std::vector<Range> joined(slots[s].size() + set.ranges.size());
-      std::merge(slots[s].begin(), slots[s].end(), set.ranges.begin(), set.ranges.end(), joined.begin(),
-                 [](Range a, Range b) { return a.from < b.from; });
-      slots[s] = std::move(joined);
-    }
+    while (slot < slots.size() && !fits(slots[slot], set.ranges)) ++slot;
+    if (slot == slots.size()) slots.emplace_back();
+    std::vector<Range> joined(slots[slot].size() + set.ranges.size());
+    std::merge(slots[slot].begin(), slots[slot].end(), set.ranges.begin(), set.ranges.end(), joined.begin(),
+               [](Range a, Range b) { return a.from < b.from; });
+    slots[slot] = std::move(joined);
     slot_of_[id] = {Loc::Slot, static_cast<uint32_t>(slot)};
   }
-  out_.slots = static_cast<uint32_t>(slots.size());
+  const auto wide = static_cast<uint32_t>(2 * kinds[1].size());  // they come first, so they are aligned
+  for (uint32_t id = 0; id < sets.size(); ++id)
+    if (slot_of_[id].kind == Loc::Slot) slot_of_[id].at = sets[id].wide ? 2 * slot_of_[id].at : wide + slot_of_[id].at;
+  out_.slots = wide + static_cast<uint32_t>(kinds[0].size());
   for (auto& pieces : pieces_)
     for (Piece& p : pieces)
       if (p.loc.kind == Loc::Slot) p.loc = slot_of_[p.loc.at];
@@ -88,6 +87,7 @@ void Allocator::fill_operands() {
 
 void Allocator::add_move(VReg v, uint32_t pos, uint32_t phase, Loc dst, Loc src) {
   const PlacedMove placed{pos, phase, {dst, src, f_.vregs[v].type, 0}};
+  if (!dst.is_reg() && src.is_reg() && f_.blocks[block_at(pos)].landing) at_definition_[v] = true;
   if (!dst.is_reg() && src.is_reg()) stores_.push_back({v, placed, f_.blocks[block_at(pos)].freq});
   else out_.moves.push_back(placed);
 }
@@ -150,7 +150,7 @@ void Allocator::place_stores() {
       const Loc at_def = loc_at(s.vreg, def);
       if (f_.vregs[s.vreg].argument.kind == Loc::Argument || !at_def.is_reg()) {
         what = Drop;  // it is in its slot from the start
-      } else if (total[s.vreg] < f_.blocks[block].freq) {
+      } else if (total[s.vreg] < f_.blocks[block].freq && !at_definition_[s.vreg]) {
         what = Keep;
       } else {
         what = Drop;
@@ -170,6 +170,7 @@ Allocation Allocator::resolve() {
   collect_pieces();
   assign_slots();
   fill_operands();
+  at_definition_.resize(f_.vregs.size());
   inner_moves();
   edge_moves();
   place_stores();

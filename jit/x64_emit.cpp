@@ -3,6 +3,7 @@
 #include <cstddef>
 
 #include "engine/context.hpp"
+#include "jit/jit.hpp"
 #include "jit/x64_emit_impl.hpp"
 
 namespace krait::jit {
@@ -60,9 +61,11 @@ void Emitter::lay_out_frame() {
     if (used & bit(r)) saved_.push_back(r);
   const auto pushed = static_cast<uint32_t>(8 * saved_.size());
   local_bytes_ = ((f_.outgoing + 15) & ~15u) + 8 * allocation_.slots;
-  if (calls && (pushed + local_bytes_ + 8) % 16 != 0) local_bytes_ += 8;
+  const bool vectors = std::any_of(f_.vregs.begin(), f_.vregs.end(), [](const VRegInfo& v) { return v.type == Type::V128; });
+  if ((calls || vectors) && (pushed + local_bytes_ + 8) % 16 != 0) local_bytes_ += 8;
   frame_bytes_ = pushed + local_bytes_;
   out_.frame_bytes = frame_bytes_;
+  out_.argument_bytes = signature_of(*f_.ir->type).arguments;
 }
 
 void Emitter::prologue() {
@@ -108,7 +111,7 @@ x86::Mem Emitter::constant(uint64_t low, uint64_t high, uint32_t bytes) {
 x86::Mem Emitter::memory(Loc loc, uint32_t size) const {
   const uint32_t slots = (f_.outgoing + 15) & ~15u;
   const uint32_t at = loc.kind == Loc::Slot ? slots + 8 * loc.at : loc.kind == Loc::Argument ? frame_bytes_ + 8 + loc.at : loc.at;
-  return x86::Mem(x86::rsp, static_cast<int32_t>(at), size);
+  return x86::Mem(x86::rsp, static_cast<int32_t>(at + (loc.kind == Loc::Outgoing ? 0 : pushed_)), size);
 }
 
 void Emitter::load_constant(PReg dst, Type type, uint64_t bits, bool keep_flags) {
@@ -150,9 +153,11 @@ void Emitter::copy(const Move& m) {
     if (!is_xmm(src)) a_.mov(memory(m.dst, 8), r64(src));
     else if (wide) a_.movups(memory(m.dst, 16), xmm(src));
     else a_.movsd(memory(m.dst, 8), xmm(src));
-  } else if (wide) {
-    a_.movups(xmm(FloatScratch), memory(m.src, 16));
-    a_.movups(memory(m.dst, 16), xmm(FloatScratch));
+  } else if (wide) {  // not through FloatScratch: that may hold what a cycle of moves keeps there
+    for (uint32_t half : {0u, 8u}) {
+      a_.mov(r64(Scratch), memory(m.src, 16).cloneAdjusted(half).cloneResized(8));
+      a_.mov(memory(m.dst, 16).cloneAdjusted(half).cloneResized(8), r64(Scratch));
+    }
   } else {
     a_.mov(gp(m.type, Scratch), memory(m.src, m.type == Type::I32 ? 4 : 8));
     a_.mov(memory(m.dst, 8), r64(Scratch));
@@ -208,6 +213,7 @@ void Emitter::emit_body(uint32_t b) {
 }
 
 void Emitter::emit_inst(uint32_t b, Inst& inst) {
+  note_place(inst.wasm_pc);
   switch (inst.op) {
     case Op::Const: load_constant(static_cast<PReg>(inst.def.loc.at), inst.type, inst.imm, false); return;
     case Op::Param: return emit_params(inst);
@@ -217,6 +223,14 @@ void Emitter::emit_inst(uint32_t b, Inst& inst) {
         if (is_dispatch(to) && !f_.blocks[b].cold) emit_body(to);
         else jump_to(to);
       }
+      return;
+    case Op::Invoke:
+      last_call_[b] = out_.sites.back().offset;
+      if (const uint32_t to = target(f_.blocks[b].succs[0]); to != next_[b]) jump_to(to);
+      return;
+    case Op::Landing:
+      out_.landings.push_back({last_call_[f_.blocks[b].preds[0]], static_cast<uint32_t>(inst.imm),
+                               static_cast<uint32_t>(code_.labelOffset(labels_[b]))});
       return;
     case Op::Branch: return emit_branch(b, inst);
     case Op::Switch: return emit_switch(b, inst);
@@ -228,7 +242,8 @@ void Emitter::emit_inst(uint32_t b, Inst& inst) {
     case Op::Call:
     case Op::CallIndirect:
     case Op::TailCall:
-    case Op::TailCallIndirect: return emit_call(inst);
+    case Op::TailCallIndirect:
+    case Op::TailCallCode: return emit_call(inst);
     case Op::CallSlots:
     case Op::CallRef: return emit_call_slots(inst);
     case Op::CallBuiltin: return emit_builtin(inst);
@@ -237,6 +252,15 @@ void Emitter::emit_inst(uint32_t b, Inst& inst) {
     case Op::Store: return emit_store(inst);
     case Op::GlobalGet:
     case Op::GlobalSet: return emit_global(inst);
+    case Op::AtomicLoad:
+    case Op::AtomicStore:
+    case Op::AtomicRmw:
+    case Op::AtomicCmpxchg: return emit_atomic(inst);
+    case Op::AtomicFence: return (void)a_.mfence();
+    case Op::Vector: return emit_vector(inst);
+    case Op::V128Const: return load_vector(reg_of(inst.def), inst.imm);
+    case Op::LoadLane:
+    case Op::StoreLane: return emit_lane_access(inst);
     default: break;
   }
   if (is_compare(inst.op)) return is_int_compare(inst.op) ? emit_compare_value(inst) : emit_float_compare_value(inst);
@@ -249,6 +273,7 @@ void Emitter::finish() {
   for (size_t i = 0; i < traps_.size(); ++i) {
     const ColdTrap t = traps_[i];
     a_.bind(t.label);
+    note_place(t.wasm_pc);
     if (t.kind == TrapKind::IndirectCallTypeMismatch) {  // Scratch holds the entry, perhaps a null one
       a_.cmp(x86::Mem(r64(Scratch), offsetof(engine::FuncEntry, type), 4), static_cast<int32_t>(engine::NullType));
       a_.je(trap(TrapKind::UninitializedElement, t.wasm_pc));
@@ -258,6 +283,7 @@ void Emitter::finish() {
   }
   for (const ColdPoll& p : polls_) {
     a_.bind(p.label);
+    note_place(p.wasm_pc);
     call_builtin(Builtin::Poll, p.wasm_pc);
     a_.jmp(p.back);
   }
@@ -276,6 +302,28 @@ void Emitter::finish() {
   }
 }
 
+namespace {
+
+/// The log, with what note_place() put into lines of its own in a column on the left.
+std::string beside_places(std::string_view log) {
+  std::string out, place, last;
+  while (!log.empty()) {
+    const size_t end = std::min(log.find('\n'), log.size() - 1) + 1;
+    const std::string_view line = log.substr(0, end);
+    log.remove_prefix(end);
+    if (const size_t at = line.find_first_not_of(' '); at != line.npos && line[at] == '@') {
+      place = line.substr(at + 1, line.size() - at - 2);
+      continue;
+    }
+    const std::string& shown = place == last ? "" : place;
+    out.append(OffsetColumns - 2 - std::min(shown.size(), OffsetColumns - 2), ' ').append(shown).append("  ").append(line);
+    last = place;
+  }
+  return out;
+}
+
+}  // namespace
+
 bool Emitter::run(std::string* listing) {
   if (listing) {
     code_.setLogger(&logger_);
@@ -286,6 +334,7 @@ bool Emitter::run(std::string* listing) {
   lay_out_frame();
   if (frame_bytes_ > MaxFrame) return false;
   find_empty_blocks();
+  last_call_.resize(f_.blocks.size());
   labels_.reserve(f_.blocks.size());
   for (size_t i = 0; i < f_.blocks.size(); ++i) labels_.push_back(a_.newLabel());
   prologue();
@@ -299,7 +348,7 @@ bool Emitter::run(std::string* listing) {
   if (code_.relocateToBase(0) != asmjit::kErrorOk) return false;
   code_.copyFlattenedData(out_.bytes.data(), out_.bytes.size(), asmjit::CopySectionFlags::kPadTargetBuffer);
   std::sort(out_.sites.begin(), out_.sites.end(), [](const Site& x, const Site& y) { return x.offset < y.offset; });
-  if (listing) *listing = std::string(logger_.data(), logger_.dataSize());
+  if (listing) *listing = beside_places({logger_.data(), logger_.dataSize()});
   return true;
 }
 

@@ -65,6 +65,7 @@ class Emitter {
   void emit_modify(const Inst& inst);
   void emit_mul(const Inst& inst);
   void emit_shift(const Inst& inst);
+  void emit_mul_high(const Inst& inst);
   void emit_divide(const Inst& inst);
   void emit_bits(const Inst& inst);
   void emit_load(const Inst& inst);
@@ -89,9 +90,54 @@ class Emitter {
   void compare_floats(Op op, Type type, const Operand& left, const Operand& right);
   void emit_float_compare_value(const Inst& inst);
 
+  // x64_emit_atomic.cpp
+  void emit_atomic(const Inst& inst);
+  x86::Mem aligned_address(const Inst& inst);
+  void emit_atomic_loop(const Inst& inst, const x86::Mem& m, uint32_t bytes);
+  void emit_cmpxchg(const Inst& inst, const x86::Mem& m, uint32_t bytes);
+  void extend_low(PReg r, uint32_t bytes);
+
+  // x64_emit_simd.cpp
+  struct Pair;
+  static PReg reg_of(const Operand& o) { return static_cast<PReg>(o.loc.at); }
+  void two(const Pair& op, PReg d, PReg a, const asmjit::Operand& b);
+  void two(const Pair& op, PReg d, PReg a, const asmjit::Operand& b, uint32_t imm);
+  void one(const Pair& op, PReg d, const asmjit::Operand& b);
+  void one(const Pair& op, PReg d, const asmjit::Operand& b, uint32_t imm);
+  void move_vector(PReg d, PReg a);
+  void load_vector(PReg d, uint64_t index);
+  void zero_vector(PReg d);
+  void invert_vector(PReg d);
+  x86::Mem words(uint64_t pattern) { return constant(pattern, pattern, 16); }
+  asmjit::Operand vector_operand(const Operand& o);
+  PReg shift_count(const Operand& o, uint32_t mask, uint32_t add);
+  void emit_vector(const Inst& inst);
+  void emit_binary(const Inst& inst, const Pair& op, uint32_t imm, bool with_imm);
+  void emit_all_true(const Inst& inst, const Pair& op);
+  void emit_multiply(const Inst& inst, const Pair& op, uint32_t imm, bool high);
+  void emit_extract(const Inst& inst, const Pair& op);
+  void emit_replace(const Inst& inst, const Pair& op);
+  void emit_splat(const Inst& inst);
+  void emit_vector_load(const Inst& inst, PReg d);
+  void emit_lane_access(const Inst& inst);
+  // x64_emit_simd_sequences.cpp
+  void emit_sequence(const Inst& inst);
+  void emit_byte_shift(const Inst& inst);
+  void emit_long_arithmetic(const Inst& inst);
+  void emit_shuffle(const Inst& inst);
+  bool emit_known_shuffle(const Inst& inst, const uint8_t* lanes);
+  void emit_vector_min_max(const Inst& inst);
+  void emit_vector_truncate(const Inst& inst);
+  void emit_vector_convert(const Inst& inst);
+  void emit_small_sequence(const Inst& inst);
+  void emit_dot_of_bytes(const Inst& inst);
+  void emit_bitmask(const Inst& inst);
+
   // x64_emit_call.cpp
   void emit_params(const Inst& inst);
   void emit_call(const Inst& inst);
+  void resolve_entry(const Inst& inst, const Operand& index);
+  void leave_for_tail_call(uint32_t arguments);
   void emit_call_slots(const Inst& inst);
   void emit_builtin(const Inst& inst);
   void emit_return(const Inst& inst);
@@ -110,6 +156,10 @@ class Emitter {
   x86::Assembler a_;
   asmjit::StringLogger logger_;
   bool logging_ = false;
+  /// Notes in the listing what the code behind comes from.
+  void note_place(uint32_t wasm_pc) {
+    if (logging_ && wasm_pc) a_.commentf("@%x", wasm_pc);
+  }
   std::vector<Label> labels_;
   std::vector<uint32_t> alias_;     // of blocks that only jump on: where to
   std::vector<uint32_t> next_;      // the block that is emitted behind this one
@@ -119,8 +169,10 @@ class Emitter {
   std::vector<Constant> constants_;
   std::vector<Table> jump_tables_;
   std::vector<MoveStep> steps_;
+  std::vector<uint32_t> last_call_; // by block that ends in an Invoke: where its call returns to
   bool duplicate_dispatch_ = true;
   uint32_t frame_bytes_ = 0, local_bytes_ = 0;
+  uint32_t pushed_ = 0;             // bytes by which rsp is lower than between calls
 };
 
 }  // namespace krait::jit

@@ -46,6 +46,12 @@ void Emitter::move_in(PReg dst, const Operand& o, Type type, bool keep_flags) {
 x86::Mem Emitter::address(const Inst& inst) {
   const uint32_t size = bytes_of(inst.kind);
   const bool indexed = inst.index.is_vreg();
+  if (inst.memory != 0) {
+    a_.mov(r64(Scratch), context_field(offsetof(Context, memories), 8));
+    a_.mov(r64(Scratch), x86::Mem(r64(Scratch), static_cast<int32_t>(8 * inst.memory), 8));
+    a_.mov(r64(Scratch), x86::Mem(r64(Scratch), static_cast<int32_t>(engine::Memory::base_offset()), 8));
+    return x86::Mem(r64(Scratch), r64(reg(inst.index)), inst.scale, static_cast<int32_t>(inst.disp), size);
+  }
   if (inst.disp < (uint64_t{1} << 31) && (!indexed || inst.disp < engine::GuardBytes - 16)) {
     const auto disp = static_cast<int32_t>(inst.disp);
     if (!indexed) return x86::Mem(r64(MemoryBase), disp, size);
@@ -175,6 +181,14 @@ void Emitter::emit_shift(const Inst& inst) {
   a_.emit(id, gp(t, d), x86::cl);
 }
 
+void Emitter::emit_mul_high(const Inst& inst) {
+  const Type t = inst.type;
+  const PReg b = in_register(inst.b, t);
+  move_in(Rax, inst.a, t);
+  inst.op == Op::MulHighU ? a_.mul(gp(t, b)) : a_.imul(gp(t, b));
+  move_in(reg(inst.def), Operand{.kind = Operand::Reg, .loc = Loc::reg(Rdx)}, t);
+}
+
 void Emitter::emit_divide(const Inst& inst) {
   const Type t = inst.type;
   const bool is_signed = inst.op == Op::DivS || inst.op == Op::RemS;
@@ -241,6 +255,7 @@ void Emitter::emit_int(const Inst& inst) {
     case Op::Add: case Op::Sub: case Op::And: case Op::Or: case Op::Xor: return emit_alu(inst);
     case Op::Mul: return emit_mul(inst);
     case Op::Shl: case Op::ShrS: case Op::ShrU: case Op::Rotl: case Op::Rotr: return emit_shift(inst);
+    case Op::MulHighU: case Op::MulHighS: return emit_mul_high(inst);
     case Op::DivS: case Op::DivU: case Op::RemS: case Op::RemU: return emit_divide(inst);
     case Op::Clz: case Op::Ctz: case Op::Popcnt: return emit_bits(inst);
     case Op::Extend8S: a_.movsx(gp(t, reg(inst.def)), r8(in_register(inst.a, t))); return;
@@ -257,8 +272,9 @@ void Emitter::emit_int(const Inst& inst) {
 }
 
 void Emitter::emit_load(const Inst& inst) {
-  const x86::Mem m = address(inst);
   const PReg d = reg(inst.def);
+  if (inst.kind >= MemKind::V128) return emit_vector_load(inst, d);
+  const x86::Mem m = address(inst);
   trap_site(TrapKind::MemoryOutOfBounds, inst.wasm_pc);
   switch (inst.kind) {
     case MemKind::I8U: case MemKind::I16U: a_.movzx(r32(d), m); return;
@@ -268,7 +284,7 @@ void Emitter::emit_load(const Inst& inst) {
     case MemKind::I64: a_.mov(r64(d), m); return;
     case MemKind::F32: a_.movss(xmm(d), m); return;
     case MemKind::F64: a_.movsd(xmm(d), m); return;
-    case MemKind::V128: a_.movups(xmm(d), m); return;
+    default: return;
   }
 }
 
@@ -291,7 +307,7 @@ void Emitter::emit_store(const Inst& inst) {
 }
 
 void Emitter::emit_global(const Inst& inst) {
-  const uint32_t size = inst.type == Type::I32 || inst.type == Type::F32 ? 4 : 8;
+  const uint32_t size = bytes_of(inst.type);
   const uint64_t own = inst.imm - f_.ir->module->imported_globals;  // wraps for imported ones
   x86::Mem cell(r64(Scratch), 0, size);
   if (own < engine::InlineGlobals) {
@@ -304,6 +320,7 @@ void Emitter::emit_global(const Inst& inst) {
   const PReg r = reg(get ? inst.def : inst.b);
   switch (inst.type) {
     case Type::F32: get ? a_.movss(xmm(r), cell) : a_.movss(cell, xmm(r)); return;
+    case Type::V128: get ? a_.movups(xmm(r), cell) : a_.movups(cell, xmm(r)); return;
     case Type::F64: get ? a_.movsd(xmm(r), cell) : a_.movsd(cell, xmm(r)); return;
     default: get ? a_.mov(gp(inst.type, r), cell) : a_.mov(cell, gp(inst.type, r)); return;
   }

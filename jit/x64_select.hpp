@@ -37,6 +37,17 @@ class Selector {
   void select_return(NodeId id);
   void select_params();
 
+  Operand define_or_drop(NodeId id);
+
+  // x64_select_atomic.cpp
+  void select_atomic(NodeId id);
+
+  // x64_select_simd.cpp
+  void select_vector(NodeId id);
+  void select_two_vectors(NodeId id, NodeId a, NodeId b, bool commutes, bool late);
+  void select_lane_access(NodeId id);
+  Operand use_vector(NodeId id, Operand::Kind kind, bool late);
+
   /// The comparison that `condition` stands for into a Branch or Select.
   void condition(Inst& inst, NodeId condition, NodeId user);
   void compare_operands(Inst& inst, NodeId left, NodeId right, NodeId user);

@@ -35,7 +35,12 @@ uint64_t Selector::upper_bound(NodeId id, int depth) const {
 
 void Selector::address(Inst& inst, NodeId node, uint64_t offset, MemKind kind) {
   inst.kind = kind;
-  inst.disp = offset;
+  inst.memory = memory_of(offset);
+  inst.disp = offset = offset_of(offset);
+  if (inst.memory != 0) {  // its base takes the scratch register, so the rest must fit an address
+    inst.index = use_value(node, Operand::Reg);
+    return;
+  }
   if (f_.is_const(node)) {
     inst.disp += f_[node].imm;
     return;
@@ -59,10 +64,17 @@ void Selector::address(Inst& inst, NodeId node, uint64_t offset, MemKind kind) {
 
 void Selector::select_load(NodeId id) {
   const Node& n = f_[id];
-  Inst& inst = add(id);
-  if (vreg_of_[id] != None || uses_[id] > 0) inst.def = define(id);
-  else inst.def = Operand{Operand::Reg, true, false, NoPReg, new_vreg(n.type), {}, 0};  // for its trap alone
+  const size_t at = reversed_.size();
+  Inst inst = add(id);
+  inst.def = define_or_drop(id);
   address(inst, n.args[0], n.imm, static_cast<MemKind>(n.aux));
+  reversed_[at] = inst;
+}
+
+/// The result, or a place for it where only the effect is wanted.
+Operand Selector::define_or_drop(NodeId id) {
+  if (vreg_of_[id] != None || uses_[id] > 0) return define(id);
+  return Operand{Operand::Reg, true, false, NoPReg, new_vreg(f_[id].type), {}, 0};
 }
 
 bool Selector::select_modify(NodeId id) {
@@ -102,7 +114,7 @@ void Selector::select_store(NodeId id) {
   while (f_[value].op == Op::Wrap && bytes_of(kind) <= 4 && sole_use(value, id)) fold(value), value = f_[value].args[0];
   Inst scratch{};
   address(scratch, n.args[0], n.imm, kind);
-  const bool big = scratch.disp >= engine::GuardBytes - 16;
+  const bool big = scratch.disp >= engine::GuardBytes - 16 || scratch.memory != 0;
   const bool immediate = f_.is_const(value) && !big &&
                          (bytes_of(kind) <= 4 || static_cast<int64_t>(f_[value].imm) == static_cast<int32_t>(f_[value].imm));
   const Operand b = immediate ? use(value, Operand::Reg) : use_value(value, Operand::Reg);
@@ -110,6 +122,7 @@ void Selector::select_store(NodeId id) {
   inst.type = f_[value].type;
   inst.kind = kind;
   inst.disp = scratch.disp;
+  inst.memory = scratch.memory;
   inst.scale = scratch.scale;
   inst.index = scratch.index;
   inst.b = b;
@@ -256,7 +269,7 @@ void Selector::select_switch(NodeId id) {
 void Selector::select_call(NodeId id) {
   const Node& n = f_[id];
   const engine::Module& m = *f_.module;
-  const bool tail = n.op == Op::TailCall || n.op == Op::TailCallIndirect;
+  const bool tail = n.op == Op::TailCall || n.op == Op::TailCallIndirect || n.op == Op::TailCallCode;
   const bool direct = n.op == Op::Call || n.op == Op::TailCall;
   const bool slots = n.op == Op::CallSlots || n.op == Op::CallRef;
   const engine::FuncType& type = n.op == Op::CallSlots ? m.types[n.imm >> 32] : direct ? m.type_of_func(static_cast<uint32_t>(n.imm))
@@ -288,7 +301,7 @@ void Selector::select_call(NodeId id) {
   }
   inst.count = static_cast<uint32_t>(operands.size());
   inst.first = pool(operands);
-  const uint32_t area = slots ? 8 * std::max({type.param_slots, type.result_slots, 1u}) : s.area;
+  const uint32_t area = slots ? 8 * std::max({type.param_slots, type.result_slots, 1u}) : s.results_area;
   out_.outgoing = std::max(out_.outgoing, area);
 }
 
@@ -332,7 +345,8 @@ void Selector::select_node(NodeId id) {
     case Op::FAdd: case Op::FSub: case Op::FMul: case Op::FDiv:
       return select_binary(id);
     case Op::Shl: case Op::ShrS: case Op::ShrU: case Op::Rotl: case Op::Rotr: return select_shift(id);
-    case Op::DivS: case Op::DivU: case Op::RemS: case Op::RemU: return select_divide(id);
+    case Op::MulHighU: case Op::MulHighS: case Op::DivS: case Op::DivU: case Op::RemS: case Op::RemU:
+      return select_divide(id);
     case Op::FMin: case Op::FMax: case Op::FCopysign: case Op::FAbs: case Op::FNeg: case Op::FCeil: case Op::FFloor:
     case Op::FTrunc: case Op::FNearest: case Op::FSqrt: case Op::Promote: case Op::Demote:
     case Op::TruncS: case Op::TruncU: case Op::TruncSatS: case Op::TruncSatU:
@@ -363,13 +377,17 @@ void Selector::select_node(NodeId id) {
     }
     case Op::Branch: return select_branch(id);
     case Op::Switch: return select_switch(id);
-    case Op::Call: case Op::CallIndirect: case Op::CallSlots: case Op::CallRef: case Op::TailCall: case Op::TailCallIndirect:
+    case Op::Call: case Op::CallIndirect: case Op::CallSlots: case Op::CallRef: case Op::TailCall: case Op::TailCallIndirect: case Op::TailCallCode:
       return select_call(id);
     case Op::CallBuiltin: return select_builtin(id);
     case Op::Return: return select_return(id);
     case Op::Result: case Op::ExtendU: return;
     case Op::Poll: add(id); return;
-    case Op::Const: case Op::V128Const: case Op::Param: case Op::Phi: return;
+    case Op::AtomicLoad: case Op::AtomicStore: case Op::AtomicRmw: case Op::AtomicCmpxchg: return select_atomic(id);
+    case Op::Vector: return select_vector(id);
+    case Op::LoadLane: case Op::StoreLane: return select_lane_access(id);
+    case Op::V128Const: add(id).def = define(id); return;
+    case Op::Const: case Op::Param: case Op::Phi: return;
     default: break;
   }
   if (is_compare(n.op)) return select_compare(id);

@@ -13,6 +13,12 @@ namespace {
 constexpr PReg Pushed[] = {Rbx, Rbp, R12, R13, R14, R15};
 
 void load(x86::Assembler& a, const Place& p, const x86::Mem& slot) {
+  if (p.type == Type::V128) {  // xmm15 is nobody's
+    const PReg to = p.reg == NoPReg ? FloatScratch : p.reg;
+    a.movups(xmm(to), slot.cloneResized(16));
+    if (p.reg == NoPReg) a.movups(x86::ptr(x86::rsp, static_cast<int32_t>(p.offset), 16), xmm(to));
+    return;
+  }
   if (p.reg == NoPReg) {
     a.mov(x86::rax, slot);
     a.mov(x86::ptr(x86::rsp, static_cast<int32_t>(p.offset), 8), x86::rax);
@@ -26,6 +32,12 @@ void load(x86::Assembler& a, const Place& p, const x86::Mem& slot) {
 }
 
 void store(x86::Assembler& a, const Place& p, const x86::Mem& slot) {
+  if (p.type == Type::V128) {
+    const PReg from = p.reg == NoPReg ? FloatScratch : p.reg;
+    if (p.reg == NoPReg) a.movups(xmm(from), x86::ptr(x86::rsp, static_cast<int32_t>(p.offset), 16));
+    a.movups(slot.cloneResized(16), xmm(from));
+    return;
+  }
   if (p.reg == NoPReg) {
     a.mov(x86::rcx, x86::ptr(x86::rsp, static_cast<int32_t>(p.offset), 8));
     a.mov(slot, x86::rcx);
@@ -48,21 +60,27 @@ std::vector<uint8_t> emit_enter(const engine::FuncType& type) {
   asmjit::CodeHolder code;
   code.init(asmjit::Environment(asmjit::Arch::kX64));
   x86::Assembler a(&code);
-  const uint32_t area = ((s.area + 15) & ~15u) + 8;
+  const uint32_t area = ((s.results_area + 15) & ~15u) + 8;
   for (PReg r : Pushed) a.push(r64(r));
   a.mov(x86::ptr(x86::rdi, offsetof(engine::Activation, unwind) + 8, 8), x86::rsp);
   a.mov(r64(ContextReg), x86::rdx);
   a.mov(r64(MemoryBase), context_field(offsetof(engine::Context, memory0_base), 8));
   a.mov(x86::rbx, x86::rcx);
   a.mov(x86::r12, x86::rsi);
-  a.sub(x86::rsp, area);
-  for (bool memory : {true, false})  // what goes through rax first
-    for (size_t i = 0; i < s.params.size(); ++i)
-      if ((s.params[i].reg == NoPReg) == memory) load(a, s.params[i], x86::ptr(x86::rbx, static_cast<int32_t>(8 * i), 8));
+  a.sub(x86::rsp, area + s.arguments);
+  auto each = [&](const std::vector<Place>& places, auto move, bool memory_first, uint32_t popped) {
+    for (bool memory : {memory_first, !memory_first}) {
+      int32_t slot = 0;
+      for (Place p : places) {
+        p.offset -= p.reg == NoPReg ? popped : 0;
+        if ((p.reg == NoPReg) == memory) move(a, p, x86::ptr(x86::rbx, slot, 8));
+        slot += p.type == Type::V128 ? 16 : 8;
+      }
+    }
+  };
+  each(s.params, load, true, 0);  // what goes through rax first
   a.call(x86::r12);
-  for (bool memory : {false, true})
-    for (size_t i = 0; i < s.results.size(); ++i)
-      if ((s.results[i].reg == NoPReg) == memory) store(a, s.results[i], x86::ptr(x86::rbx, static_cast<int32_t>(8 * i), 8));
+  each(s.results, store, false, s.arguments);
   a.mov(x86::eax, 1);
   a.add(x86::rsp, area);
   for (size_t i = std::size(Pushed); i-- > 0;) a.pop(r64(Pushed[i]));

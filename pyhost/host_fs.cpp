@@ -141,6 +141,7 @@ class HostFile final : public File {
   [[nodiscard]] FileType type() const override { return type_; }
   [[nodiscard]] bool seekable() const override { return seekable_; }
   [[nodiscard]] int poll_fd() const override { return type_ == FileType::RegularFile ? -1 : fd_; }
+  [[nodiscard]] int host_fd() const override { return fd_; }
 
   IoResult<uint64_t> read(std::span<const iovec> to) override {
     return transferred(readv(fd_, to.data(), static_cast<int>(to.size())));
@@ -247,6 +248,7 @@ class HostDirectory final : public Directory {
     return std::shared_ptr<File>(std::make_shared<HostFile>(fd->release(), true, how.flags, read_only_));
   }
 
+  [[nodiscard]] int host_fd() const override { return fd_.get(); }
   IoResult<FileStat> stat() override { return stat_fd(fd_.get()); }
   IoResult<FileStat> stat_at(std::string_view path, bool follow) override {
     auto fd = open_beneath(fd_.get(), std::string(path), follow ? O_PATH : O_PATH | O_NOFOLLOW);

@@ -16,11 +16,12 @@
 #include <filesystem>
 
 #include "engine/compiler.hpp"
+#include "engine/facts.hpp"
+#include "pyhost/state/imports.hpp"
 
 namespace krait::pyhost {
 
 namespace fs = std::filesystem;
-using engine::Caller;
 using engine::FuncInstance;
 using engine::Outcome;
 using engine::Trap;
@@ -28,7 +29,7 @@ using engine::Trap;
 namespace {
 
 constexpr const char* ImagePath = "lib/python313.zip";
-constexpr int32_t ReactorAbi = 1;
+constexpr int32_t ReactorAbi = 2;
 
 uint64_t monotonic_now() {
   timespec t{};
@@ -68,59 +69,6 @@ class MappedFile {
   size_t size_ = 0;
 };
 
-/// What the functions of the module "krait" act on.
-struct PythonSandbox : Sandbox {
-  std::span<const std::byte> input;
-  std::vector<std::byte> output;
-  uint64_t output_limit = 0;
-  std::string user, function, entry;
-};
-
-PythonSandbox& sandbox_of(const Caller& caller) {
-  return *static_cast<PythonSandbox*>(static_cast<Sandbox*>(caller.store().host_data));
-}
-
-Outcome<int32_t> out_of_bounds(const char* name) {
-  return Trap::make(engine::TrapKind::Host, std::string("krait.") + name + ": the buffer is not inside the memory");
-}
-
-Outcome<int32_t> input_read(Caller& caller, uint32_t ptr, uint32_t length, uint32_t offset) {
-  const auto input = sandbox_of(caller).input;
-  const uint64_t n = offset < input.size() ? std::min<uint64_t>(length, input.size() - offset) : 0;
-  const auto to = caller.bytes(ptr, n);
-  if (!to) return out_of_bounds("input_read");
-  if (n != 0) std::memcpy(to->data(), input.data() + offset, n);
-  return static_cast<int32_t>(n);
-}
-
-Outcome<int32_t> output_write(Caller& caller, uint32_t ptr, uint32_t length) {
-  PythonSandbox& sandbox = sandbox_of(caller);
-  if (length > sandbox.output_limit) return static_cast<int32_t>(Errno::FBig);
-  const auto from = caller.bytes(ptr, length);
-  if (!from) return out_of_bounds("output_write");
-  sandbox.output.assign(from->begin(), from->end());
-  return 0;
-}
-
-Outcome<int32_t> call_info(Caller& caller, uint32_t kind, uint32_t ptr, uint32_t length) {
-  const PythonSandbox& sandbox = sandbox_of(caller);
-  const std::string* const names[] = {&sandbox.user, &sandbox.function, &sandbox.entry};
-  if (kind >= std::size(names)) return 0;
-  const std::string& name = *names[kind];
-  const size_t n = std::min<size_t>(length, name.size());
-  const auto to = caller.bytes(ptr, n);
-  if (!to) return out_of_bounds("call_info");
-  if (n != 0) std::memcpy(to->data(), name.data(), n);
-  return static_cast<int32_t>(name.size());
-}
-
-void define_krait(engine::Linker& linker) {
-  linker.func("krait", "input_size", [](Caller& caller) { return static_cast<uint32_t>(sandbox_of(caller).input.size()); });
-  linker.func("krait", "input_read", &input_read);
-  linker.func("krait", "output_write", &output_write);
-  linker.func("krait", "call_info", &call_info);
-}
-
 std::string join_trap(const char* what, const Trap& trap) {
   if (trap.kind == engine::TrapKind::Exit)
     return std::string(what) + ": Python left with status " + std::to_string(trap.exit_code);
@@ -132,6 +80,8 @@ std::string join_trap(const char* what, const Trap& trap) {
 struct PythonRuntime::Parts {
   std::shared_ptr<const engine::Module> module;
   std::shared_ptr<const MappedFile> stdlib;
+  std::string identity;
+  std::shared_ptr<ImageCache> cache;
   engine::Linker linker;
   engine::Compiler* compiler = nullptr;
   std::shared_ptr<engine::CodeImage> code;  // kept: a compiler forgets an image that no instance uses
@@ -139,27 +89,63 @@ struct PythonRuntime::Parts {
 
 PythonRuntime::PythonRuntime(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 PythonRuntime::~PythonRuntime() = default;
+engine::Compiler* PythonRuntime::compiler() const { return parts_->compiler; }
+
+const std::string& PythonRuntime::identity() const { return parts_->identity; }
+const std::shared_ptr<ImageCache>& PythonRuntime::cache() const { return parts_->cache; }
+
+namespace {
+
+/// Where it lies, its size and its time: the library is made once and never written again.
+std::string identity_of_file(const std::string& path) {
+  struct stat s{};
+  if (::stat(path.c_str(), &s) != 0) return path;
+  return path + " " + std::to_string(s.st_ino) + " " + std::to_string(s.st_size) + " " +
+         std::to_string(int64_t{s.st_mtim.tv_sec} * 1'000'000'000 + s.st_mtim.tv_nsec);
+}
+
+/// The module; with its facts from the cache, or else they are kept there. `identity` gets the hash of its bytes.
+Result<std::shared_ptr<const engine::Module>> load_reactor(const PythonConfig& config, std::string& identity) {
+  if (!config.cache) return load_module(config.reactor);
+  auto bytes = store::read_file(config.reactor);
+  if (!bytes) return std::move(bytes.error());
+  if (!bytes->has_value()) return load_module(config.reactor);
+  identity = store::Digest::of(**bytes).hex() + " ";
+  const store::Digest key = ImageCache::key({"facts", std::to_string(engine::FactsVersion), identity});
+  if (auto file = config.cache->open(key)) {
+    const Mapping facts = Mapping::of(file->get());
+    return engine::compile_known(std::move(**bytes), facts.bytes());
+  }
+  auto module = engine::Module::compile(std::move(**bytes));
+  if (!module) return Error{config.reactor + ": " + module.error().to_string()};
+  config.cache->keep(key, engine::facts_of(**module));
+  return module;
+}
+
+}  // namespace
 
 Result<std::shared_ptr<const PythonRuntime>> PythonRuntime::load(const PythonConfig& config) {
   auto parts = std::make_unique<Parts>();
-  auto module = load_module(config.reactor);
+  parts->cache = config.cache;
+  auto module = load_reactor(config, parts->identity);
   if (!module) return std::move(module.error());
   auto stdlib = MappedFile::open(config.stdlib);
   if (!stdlib) return std::move(stdlib.error());
+  parts->identity += identity_of_file(config.stdlib);
   parts->module = std::move(*module);
   parts->stdlib = std::move(*stdlib);
   parts->compiler = config.compiler;
   if (config.compiler) parts->code = config.compiler->image_for(parts->module);
   define_wasi(parts->linker);
   define_krait(parts->linker);
+  define_state(parts->linker);
   return std::shared_ptr<const PythonRuntime>(new PythonRuntime(std::move(parts)));
 }
 
 namespace {
 
 Result<std::shared_ptr<Directory>> make_tree(const MappedFile& stdlib, std::shared_ptr<const void> keep,
-                                             const std::vector<HostMount>& mounts, uint64_t byte_limit) {
-  MemoryTree memory(byte_limit + (uint64_t{1} << 16));  // the room for what stands there at the start
+                                             const std::vector<HostMount>& mounts, MemoryTree& memory, Sandbox& sandbox) {
   bool built = memory.add_shared_file(ImagePath, stdlib.bytes(), std::move(keep)).ok() && memory.make_path("tmp").ok();
   std::vector<MountPoint> points;
   const bool covers_root = std::any_of(mounts.begin(), mounts.end(), [](const HostMount& m) { return m.guest == "/"; });
@@ -176,7 +162,7 @@ Result<std::shared_ptr<Directory>> make_tree(const MappedFile& stdlib, std::shar
     auto directory = memory.root()->open(own, OpenHow{.directory = true});
     if (directory) points.push_back({own, std::static_pointer_cast<Directory>(*directory)});
   }
-  if (points.empty()) return memory.root();
+  points.push_back({SharedFilesMount, shared_files(sandbox)});
   return union_directory(memory.root(), std::move(points));
 }
 
@@ -186,16 +172,18 @@ Result<std::shared_ptr<Directory>> make_tree(const MappedFile& stdlib, std::shar
 struct PythonInstance::State {
   std::shared_ptr<const PythonRuntime> runtime;
   Stdio stdio;
-  PythonSandbox sandbox;
+  CallSandbox sandbox;
   std::optional<Wasi> wasi;
   std::optional<engine::Store> store;
   engine::Instance* instance = nullptr;
   engine::Memory* memory = nullptr;
   FuncInstance *malloc = nullptr, *free = nullptr, *check = nullptr, *load = nullptr, *call = nullptr, *run = nullptr,
-               *exception = nullptr, *reseed = nullptr;
+               *exception = nullptr, *reseed = nullptr, *alarm = nullptr;
   PythonOptions options;
   std::shared_ptr<const PythonSnapshot> origin;
-  uint64_t start_ns = 0;
+  std::optional<MemoryTree> memory_tree;
+  uint64_t start_ns = 0, bytes_at_start = 0;
+  size_t open_at_start = 0;
   bool usable = true;
 
   Result<void> start();
@@ -203,6 +191,14 @@ struct PythonInstance::State {
   Result<void> boot();
   Result<void> renew();
   Result<void> find_exports();
+  /// The state of a call; its locks are given back at the end, however the call ended.
+  void begin_state(const std::string& user) {
+    if (options.state) sandbox.state = std::make_shared<StateSession>(options.state, user);
+  }
+  void end_state() {
+    if (sandbox.state) sandbox.state->release();
+    if (options.state) sandbox.state.reset();
+  }
 
   /// Calls an export of the reactor; a trap leaves the sandbox spent.
   template <typename... A>
@@ -261,7 +257,8 @@ Result<void> PythonInstance::State::find_exports() {
   };
   const Need needs[] = {{"malloc", &malloc},         {"free", &free},       {"krait_check", &check},
                         {"krait_load", &load},       {"krait_call", &call}, {"krait_run", &run},
-                        {"krait_exception", &exception}, {"krait_reseed", &reseed}};
+                        {"krait_exception", &exception}, {"krait_reseed", &reseed},
+                        {"krait_alarm", &alarm}};
   for (const Need& need : needs) {
     *need.to = instance->export_func(need.name);
     if (!*need.to || !memory) return Error{std::string("the Python runtime lacks the export ") + need.name + ": build it again"};
@@ -275,12 +272,15 @@ Result<void> PythonInstance::State::find_exports() {
 /// A file tree, descriptors and an environment as a sandbox has them at its start.
 Result<void> PythonInstance::State::make_files() {
   const PythonRuntime::Parts& parts = runtime->parts();
-  auto tree = make_tree(*parts.stdlib, parts.stdlib, options.mounts, options.limits.tmp_bytes);
+  memory_tree.emplace(options.limits.tmp_bytes + (uint64_t{1} << 16));  // the room for what stands there at the start
+  auto tree = make_tree(*parts.stdlib, parts.stdlib, options.mounts, *memory_tree, sandbox);
   if (!tree) return std::move(tree.error());
   stdio = options.stdio;
   wasi.emplace(WasiOptions{{"python"}, options.env, options.stdio, {{"/", std::move(*tree)}}, options.limits.open_files,
                            options.waiter});
   sandbox.wasi = &*wasi;
+  bytes_at_start = memory_tree->bytes_used();
+  open_at_start = wasi->descriptors().open_count();
   sandbox.output_limit = options.limits.output_bytes;
   return {};
 }
@@ -295,6 +295,7 @@ Result<void> PythonInstance::State::start() {
   store_options.native_stack_limit = options.native_stack_limit;
   store.emplace(store_options);
   store->host_data = static_cast<Sandbox*>(&sandbox);
+  const GuestTurn turn(wasi->waiter(), *store);
   auto made = parts.linker.instantiate(*store, parts.module, origin ? origin->state_ : nullptr);
   if (!made) return Error{"the Python runtime cannot be instantiated: " + made.error().to_string()};
   instance = *made;
@@ -327,6 +328,25 @@ Result<void> PythonInstance::State::renew() {
 PythonInstance::PythonInstance(std::unique_ptr<State> state) : state_(std::move(state)) {}
 PythonInstance::~PythonInstance() = default;
 bool PythonInstance::usable() const { return state_->usable; }
+uint64_t PythonInstance::memory_bytes() const { return state_->memory->size(); }
+CallSandbox& PythonInstance::sandbox() { return state_->sandbox; }
+engine::Outcome<> PythonInstance::alarm(Alarm kind, uint64_t limit_ms) {
+  return engine::call<void>(*state_->store, *state_->alarm, static_cast<int32_t>(kind),
+                            static_cast<int32_t>(std::min<uint64_t>(limit_ms, INT32_MAX)));
+}
+Result<void> PythonInstance::warm() {
+  State& s = *state_;
+  FuncInstance* warm = s.instance->export_func("krait_warm");
+  if (!warm) return Error{"the Python runtime lacks the export krait_warm: build it again"};
+  const auto status = s.enter(warm);
+  if (!status) return Error{join_trap("Python cannot be prepared", status.error())};
+  if (*status != 0) return Error{"Python cannot be prepared: it says why above"};
+  return {};
+}
+bool PythonInstance::snapshot_is_whole() const {
+  const State& s = *state_;
+  return s.sandbox.uses == 0 && s.bytes_at_start == s.memory_tree->bytes_used() && s.wasi->descriptors().open_count() == s.open_at_start;
+}
 engine::Store& PythonInstance::store() { return *state_->store; }
 void PythonInstance::set_stdio(const Stdio& stdio) {
   state_->stdio = stdio;
@@ -346,6 +366,7 @@ Result<std::unique_ptr<PythonInstance>> PythonInstance::create(std::shared_ptr<c
 Result<std::optional<Diagnostic>> PythonInstance::check(std::string_view source, const std::string& filename) {
   State& s = *state_;
   if (!s.usable) return Spent;
+  const GuestTurn turn(s.wasi->waiter(), *s.store);
   GuestText text(*s.store, *s.memory, *s.malloc, *s.free, source);
   GuestText name(*s.store, *s.memory, *s.malloc, *s.free, filename);
   if (!text.ok() || !name.ok()) return NoRoom;
@@ -365,6 +386,7 @@ Result<std::optional<Diagnostic>> PythonInstance::check(std::string_view source,
 Result<Ended> PythonInstance::run_file(const std::string& path, const std::vector<std::string>& args, const std::string& entry) {
   State& s = *state_;
   if (!s.usable) return Spent;
+  const GuestTurn turn(s.wasi->waiter(), *s.store);
   std::string argv = path + '\0';
   for (const std::string& arg : args) argv += arg.substr(0, arg.find('\0')) + '\0';
   GuestText arguments(*s.store, *s.memory, *s.malloc, *s.free, argv);
@@ -372,8 +394,10 @@ Result<Ended> PythonInstance::run_file(const std::string& path, const std::vecto
   if (!arguments.ok() || !function.ok()) return NoRoom;
   arguments.abandon(), function.abandon();  // Python is finalised by the run
   s.sandbox.entry = entry;
+  s.begin_state("local");
   auto status = s.enter(s.run, arguments.address(), arguments.size(), function.address(), function.size());
   s.usable = false;
+  s.end_state();
   // What an entry set as its output would be lost otherwise.
   for (size_t done = 0; s.stdio.out && done < s.sandbox.output.size();) {
     const iovec rest{s.sandbox.output.data() + done, s.sandbox.output.size() - done};
@@ -388,6 +412,7 @@ Result<Ended> PythonInstance::run_file(const std::string& path, const std::vecto
 Result<CallResult> PythonInstance::load(const CallRequest& request) {
   State& s = *state_;
   if (!s.usable) return Spent;
+  const GuestTurn turn(s.wasi->waiter(), *s.store);
   s.sandbox.user = request.user;
   s.sandbox.function = request.function;
   s.sandbox.entry = request.entry;
@@ -398,6 +423,7 @@ Result<CallResult> PythonInstance::load(const CallRequest& request) {
   GuestText filename(*s.store, *s.memory, *s.malloc, *s.free, request.function + ".py");
   if (!name.ok() || !source.ok() || !filename.ok()) return NoRoom;
   const uint64_t begin = monotonic_now();
+  s.begin_state(request.user);
   auto status = s.enter(s.load, name.address(), name.size(), source.address(), source.size(), filename.address(), filename.size());
   if (!status) name.abandon(), source.abandon(), filename.abandon();
   return finish(std::move(status), begin);
@@ -406,11 +432,13 @@ Result<CallResult> PythonInstance::load(const CallRequest& request) {
 Result<CallResult> PythonInstance::invoke(const CallRequest& request) {
   State& s = *state_;
   if (!s.usable) return Spent;
+  const GuestTurn turn(s.wasi->waiter(), *s.store);
   s.sandbox.entry = request.entry;
   s.sandbox.input = request.input;
   GuestText entry(*s.store, *s.memory, *s.malloc, *s.free, request.entry);
   if (!entry.ok()) return NoRoom;
   const uint64_t begin = monotonic_now();
+  s.begin_state(request.user);
   auto status = s.enter(s.call, entry.address(), entry.size());
   if (!status) entry.abandon();
   return finish(std::move(status), begin);
@@ -423,9 +451,11 @@ CallResult PythonInstance::finish(Outcome<int32_t> status, uint64_t begin_ns) {
   result.timings.start_ns = std::exchange(s.start_ns, 0);
   result.output = std::exchange(s.sandbox.output, {});
   s.sandbox.input = {};
+  s.end_state();
   if (status) {
     result.status = *status;
     result.exception = s.by_exception();
+    if (result.exception) result.failure = std::exchange(s.sandbox.failure, std::nullopt);
   } else {
     Ended ended = ended_by(std::move(status.error()));
     result.status = ended.status;
@@ -461,13 +491,25 @@ Result<void> PythonInstance::reset() {
   if (auto restored = s.origin->state_->restore(*s.instance); !restored) return restored;
   s.sandbox.output.clear();
   s.sandbox.input = {};
+  s.sandbox.state.reset();
+  s.sandbox.failure.reset();
+  s.sandbox.message.clear();
   if (auto made = s.make_files(); !made) return made;
+  s.store->clear_interrupts();
+  const GuestTurn turn(s.wasi->waiter(), *s.store);
   if (auto renewed = s.renew(); !renewed) return renewed;
   s.usable = true;
   return {};
 }
 
 std::vector<std::byte> PythonSnapshot::encode() const { return state_->encode(); }
+std::vector<std::byte> PythonSnapshot::encode_plain() const { return state_->encode_plain(); }
+
+Result<std::shared_ptr<const PythonSnapshot>> PythonSnapshot::map(const PythonRuntime& runtime, int fd) {
+  auto state = engine::Snapshot::map(*runtime.parts().module, fd);
+  if (!state) return std::move(state.error());
+  return std::shared_ptr<const PythonSnapshot>(new PythonSnapshot(std::move(*state)));
+}
 
 Result<std::shared_ptr<const PythonSnapshot>> PythonSnapshot::decode(const PythonRuntime& runtime, std::span<const std::byte> bytes) {
   auto state = engine::Snapshot::decode(*runtime.parts().module, bytes);

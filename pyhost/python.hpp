@@ -10,24 +10,33 @@
 #include <string_view>
 #include <vector>
 
+#include "pyhost/call_sandbox.hpp"
 #include "pyhost/command.hpp"
+#include "pyhost/image_cache.hpp"
 
 namespace krait::pyhost {
+
+class LocalState;
 
 /// Where the parts of the runtime lie on this machine, and what runs them.
 struct PythonConfig {
   std::string reactor;                    ///< CPython as a wasm reactor
   std::string stdlib;                     ///< the read-only image of the standard library: a zip
   engine::Compiler* compiler = nullptr;   ///< null: all is interpreted. Not owned
+  std::shared_ptr<ImageCache> cache;      ///< of facts and snapshots; null: nothing is kept
 };
 
 /// The compiled runtime and its library image. Immutable, shared by all instances; any thread.
 class PythonRuntime {
  public:
+  /// Differs between runtimes of which the one's snapshots are none of the other's.
+  [[nodiscard]] const std::string& identity() const;
+  [[nodiscard]] const std::shared_ptr<ImageCache>& cache() const;
   static Result<std::shared_ptr<const PythonRuntime>> load(const PythonConfig& config);
   ~PythonRuntime();
   struct Parts;
   [[nodiscard]] const Parts& parts() const { return *parts_; }
+  [[nodiscard]] engine::Compiler* compiler() const;
 
  private:
   explicit PythonRuntime(std::unique_ptr<Parts> parts);
@@ -46,6 +55,7 @@ struct PythonOptions {
   std::vector<HostMount> mounts;
   Stdio stdio = Stdio::inherit();
   PythonLimits limits;
+  std::shared_ptr<LocalState> state;        ///< of the calls' users; null: the sandbox has one of its own, in memory
   Waiter* waiter = nullptr;                 ///< null: waits block the thread
   const std::byte* native_stack_limit = nullptr;  ///< as engine::StoreOptions
 };
@@ -64,6 +74,7 @@ struct CallResult {
   int32_t status = 0;              ///< 0 success; the function's own int; SystemExit's; 1 exception; Ended::TrapStatus
   std::vector<std::byte> output;   ///< what the function set as its output
   bool exception = false;          ///< ended by an exception: its traceback went to stderr
+  std::optional<PythonFailure> failure;  ///< that exception
   std::optional<engine::Trap> trap;
   CallTimings timings;
 };
@@ -84,6 +95,9 @@ class PythonSnapshot {
   /// Bytes for a file, and back; see engine::Snapshot. Keyed by whoever keeps them: runtime, engine version, source.
   [[nodiscard]] std::vector<std::byte> encode() const;
   static Result<std::shared_ptr<const PythonSnapshot>> decode(const PythonRuntime& runtime, std::span<const std::byte> bytes);
+  /// The same for a file that is mapped.
+  [[nodiscard]] std::vector<std::byte> encode_plain() const;
+  static Result<std::shared_ptr<const PythonSnapshot>> map(const PythonRuntime& runtime, int fd);
 
  private:
   friend class PythonInstance;
@@ -115,11 +129,25 @@ class PythonInstance {
   /// Calls `entry` of what was loaded.
   Result<CallResult> invoke(const CallRequest& request);
 
+  /// Has Python import what failing calls need, so that a snapshot to come has it.
+  Result<void> warm();
   /// The state as it stands, for sandboxes to start from. This one must be usable, and stays so.
   Result<std::shared_ptr<const PythonSnapshot>> snapshot();
   /// Puts a sandbox that was made from a snapshot back to it, whatever the calls since did, traps and exits included:
   /// memory, files, descriptors, environment; random state is fresh. On an error it is spent for good.
   Result<void> reset();
+
+  enum class Alarm : int32_t { WallTime = 0, CpuTime = 1 };
+  /// Raises TimeoutError in the running call, at Python's next look at its signals; `limit_ms` is for its text. To be called by
+  /// on_interrupt() of the store.
+  engine::Outcome<> alarm(Alarm kind, uint64_t limit_ms);
+  /// Whether a snapshot() now would be all of it: false where the code run so far has read its input, set an output, asked
+  /// anything else of the service, written files or left descriptors open.
+  [[nodiscard]] bool snapshot_is_whole() const;
+  /// Bytes of linear memory now; it only grows until a reset.
+  [[nodiscard]] uint64_t memory_bytes() const;
+  /// What its host functions act on.
+  [[nodiscard]] CallSandbox& sandbox();
 
   /// False after a trap or an exit.
   [[nodiscard]] bool usable() const;

@@ -1,12 +1,18 @@
-// How a guest waits. The plain implementation blocks the thread; the coroutine runtime puts its own here.
+// How a guest waits. The plain implementation blocks the thread; on coroutines it is io_waiter.hpp's.
 #pragma once
 
 #include <poll.h>
+#include <sys/uio.h>
 #include <time.h>
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
+
+namespace krait::engine {
+class Store;
+}
 
 namespace krait::pyhost {
 
@@ -14,10 +20,14 @@ namespace krait::pyhost {
 struct Deadline {
   clockid_t clock = CLOCK_MONOTONIC;
   uint64_t ns = 0;
+
+  static uint64_t now(clockid_t clock);
+  /// Nanoseconds from now; 0 where it is over.
+  [[nodiscard]] uint64_t left() const;
 };
 
-/// All calls return false when the wait was cancelled: the guest sees EINTR and stops at its next poll of the interrupt
-/// bits. Used by one line of control at a time.
+/// The calls that return bool give false when the wait was cut short: the guest sees EINTR and stops at its next poll of the
+/// interrupt bits. Used by one line of control at a time.
 class Waiter {
  public:
   virtual ~Waiter() = default;
@@ -29,6 +39,32 @@ class Waiter {
   virtual bool before_transfer(int fd, short events) = 0;
   /// Gives others a turn.
   virtual void yield() = 0;
+  /// Runs `wait`, which blocks the thread or parks the coroutine, as a wait of this guest; returns what it returned: a negative
+  /// errno of the host where it was cut short, also by a deadline that is not the wait's own.
+  virtual int wait_with(const std::function<int()>& wait) { return wait(); }
+
+  /// On a descriptor of this machine, at its own position or at `offset`: bytes, or a negative errno, -ECANCELED when it was cut
+  /// short. These block the thread; an implementation need not.
+  virtual int64_t read(int fd, std::span<const iovec> to, std::optional<uint64_t> offset);
+  virtual int64_t write(int fd, std::span<const iovec> from, std::optional<uint64_t> offset);
+  virtual int sync(int fd, bool data_only);
+
+  /// The line of control that waits here begins and ends to run the guest code of `store`. Nests, for one store.
+  virtual void enter(engine::Store&) {}
+  virtual void leave(engine::Store&) {}
+};
+
+/// While one lives, guest code of `store` may run here.
+class GuestTurn {
+ public:
+  GuestTurn(Waiter& waiter, engine::Store& store) : waiter_(waiter), store_(store) { waiter_.enter(store_); }
+  ~GuestTurn() { waiter_.leave(store_); }
+  GuestTurn(const GuestTurn&) = delete;
+  GuestTurn& operator=(const GuestTurn&) = delete;
+
+ private:
+  Waiter& waiter_;
+  engine::Store& store_;
 };
 
 /// Blocks the calling thread. Stateless; shared by all.

@@ -28,12 +28,6 @@ std::optional<clockid_t> host_clock(uint32_t id) {
 
 uint64_t nanoseconds(const timespec& t) { return static_cast<uint64_t>(t.tv_sec) * Second + static_cast<uint64_t>(t.tv_nsec); }
 
-uint64_t now(clockid_t clock) {
-  timespec t{};
-  clock_gettime(clock, &t);
-  return nanoseconds(t);
-}
-
 uint64_t saturating_add(uint64_t a, uint64_t b) {
   uint64_t sum = 0;
   return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
@@ -90,7 +84,7 @@ class Poll {
     for (size_t i = 0; i < fds_.size(); i++)
       if (fds_[i].revents != 0) report(polled_[i], fds_[i].revents);
     for (const auto& [s, deadline] : clocks_)
-      if (now(deadline.clock) >= deadline.ns) events_.push_back({s.userdata, 0, s.type, {}, 0, 0, {}});
+      if (deadline.left() == 0) events_.push_back({s.userdata, 0, s.type, {}, 0, 0, {}});
     return true;
   }
 
@@ -107,9 +101,9 @@ class Poll {
     // A relative timeout runs on the monotonic clock whatever clock it names: setting the time must not stretch it.
     const bool absolute = s.flags & AbsoluteTime;
     Deadline deadline{absolute ? *clock : CLOCK_MONOTONIC, s.timeout};
-    if (!absolute) deadline.ns = saturating_add(now(CLOCK_MONOTONIC), s.timeout);
+    if (!absolute) deadline.ns = saturating_add(Deadline::now(CLOCK_MONOTONIC), s.timeout);
     clocks_.emplace_back(s, deadline);
-    if (!earliest_ || left(deadline) < left(*earliest_)) earliest_ = deadline;
+    if (!earliest_ || deadline.left() < earliest_->left()) earliest_ = deadline;
   }
 
   void subscribe_fd(const WireSubscription& s, EventType type) {
@@ -138,11 +132,6 @@ class Poll {
     events_.push_back(event);
   }
 
-  static uint64_t left(const Deadline& deadline) {
-    const uint64_t at = now(deadline.clock);
-    return deadline.ns > at ? deadline.ns - at : 0;
-  }
-
   Call& call_;
   std::vector<WireEvent> events_;
   std::vector<std::pair<WireSubscription, Deadline>> clocks_;
@@ -166,7 +155,7 @@ Errno clock_res_get(Call& call, u32 id, u32 result) {
 Errno clock_time_get(Call& call, u32 id, u64, u32 result) {
   const auto clock = host_clock(id);
   if (!clock) return Errno::Inval;
-  return call.store(result, now(*clock));
+  return call.store(result, Deadline::now(*clock));
 }
 
 Errno poll_oneoff(Call& call, u32 in, u32 out, u32 count, u32 result) {

@@ -1,6 +1,8 @@
 // Calls on descriptors. A read or write that would block waits through the Waiter, unless the guest asked for NONBLOCK.
 #include <time.h>
 
+#include <cerrno>
+
 #include "pyhost/wasi_call.hpp"
 
 namespace krait::pyhost {
@@ -24,6 +26,29 @@ IoResult<FileTimes> times_of(uint64_t atim, uint64_t mtim, uint32_t flags) {
 
 namespace {
 
+/// Both ways of a transfer: through the waiter where a descriptor of this machine is behind the file, which may take its time.
+IoResult<uint64_t> moved(int64_t count) {
+  if (count < 0) return errno_from_host(static_cast<int>(-count));
+  return static_cast<uint64_t>(count);
+}
+IoResult<uint64_t> read_some(Waiter& waiter, File& file, std::span<const iovec> to, std::optional<uint64_t> offset) {
+  if (file.host_fd() >= 0) return moved(waiter.read(file.host_fd(), to, offset));
+  return offset ? file.pread(to, *offset) : file.read(to);
+}
+IoResult<uint64_t> write_some(Waiter& waiter, File& file, std::span<const iovec> from, std::optional<uint64_t> offset) {
+  if (file.host_fd() >= 0) return moved(waiter.write(file.host_fd(), from, offset));
+  return offset ? file.pwrite(from, *offset) : file.write(from);
+}
+
+Errno sync_file(Call& call, uint32_t fd, bool data_only) {
+  auto d = call.descriptor(fd, 0);  // harmless on any descriptor: fdatasync(2) asks for no right either
+  if (!d) return d.error();
+  const std::shared_ptr<File> file = (*d)->file;
+  if (file->host_fd() < 0) return errno_of(file->sync(data_only));
+  const int result = call.wasi.waiter().sync(file->host_fd(), data_only);
+  return result == -ECANCELED ? Errno::Intr : result < 0 ? errno_from_host(-result) : Errno::Success;
+}
+
 /// Runs one transfer and stores its count. Keeps the file alive: a wait may outlast the descriptor.
 template <typename F>
 Errno transfer(Call& call, Descriptor& descriptor, short events, uint32_t result, F f) {
@@ -44,6 +69,7 @@ Errno transfer(Call& call, Descriptor& descriptor, short events, uint32_t result
     IoResult<uint64_t> count = f(*file);
     if (count) return call.store(result, static_cast<uint32_t>(*count));
     if (count.error() == Errno::Intr) continue;
+    if (count.error() == Errno::Canceled) return Errno::Intr;
     if (count.error() != Errno::Again || nonblock || fd < 0) return count.error();
   }
 }
@@ -87,14 +113,8 @@ Errno fd_allocate(Call& call, u32 fd, u64 offset, u64 length) {
 
 Errno fd_close(Call& call, u32 fd) { return call.wasi.descriptors().close(fd); }
 
-Errno fd_datasync(Call& call, u32 fd) {
-  auto d = call.descriptor(fd, 0);  // harmless on any descriptor: fdatasync(2) asks for no right either
-  return d ? errno_of((*d)->file->sync(true)) : d.error();
-}
-Errno fd_sync(Call& call, u32 fd) {
-  auto d = call.descriptor(fd, 0);
-  return d ? errno_of((*d)->file->sync(false)) : d.error();
-}
+Errno fd_datasync(Call& call, u32 fd) { return sync_file(call, fd, true); }
+Errno fd_sync(Call& call, u32 fd) { return sync_file(call, fd, false); }
 
 Errno fd_fdstat_get(Call& call, u32 fd, u32 result) {
   auto d = call.descriptor(fd, 0);
@@ -151,7 +171,9 @@ Errno fd_read(Call& call, u32 fd, u32 iovs, u32 iovs_len, u32 result) {
   if (!((*d)->base & right::FdRead)) return Errno::NotCapable;
   auto buffers = call.buffers(iovs, iovs_len);
   if (!buffers) return buffers.error();
-  return transfer(call, **d, POLLIN, result, [&](File& file) { return file.read(*buffers); });
+  return transfer(call, **d, POLLIN, result, [&](File& file) {
+    return read_some(call.wasi.waiter(), file, *buffers, std::nullopt);
+  });
 }
 
 Errno fd_pread(Call& call, u32 fd, u32 iovs, u32 iovs_len, u64 offset, u32 result) {
@@ -163,7 +185,9 @@ Errno fd_pread(Call& call, u32 fd, u32 iovs, u32 iovs_len, u64 offset, u32 resul
   if (!offset_ok(offset)) return Errno::Inval;
   auto buffers = call.buffers(iovs, iovs_len);
   if (!buffers) return buffers.error();
-  return transfer(call, **d, POLLIN, result, [&](File& file) { return file.pread(*buffers, offset); });
+  return transfer(call, **d, POLLIN, result, [&](File& file) {
+    return read_some(call.wasi.waiter(), file, *buffers, offset);
+  });
 }
 
 Errno fd_write(Call& call, u32 fd, u32 iovs, u32 iovs_len, u32 result) {
@@ -173,7 +197,9 @@ Errno fd_write(Call& call, u32 fd, u32 iovs, u32 iovs_len, u32 result) {
   if (!((*d)->base & right::FdWrite)) return Errno::NotCapable;
   auto buffers = call.buffers(iovs, iovs_len);
   if (!buffers) return buffers.error();
-  return transfer(call, **d, POLLOUT, result, [&](File& file) { return file.write(*buffers); });
+  return transfer(call, **d, POLLOUT, result, [&](File& file) {
+    return write_some(call.wasi.waiter(), file, *buffers, std::nullopt);
+  });
 }
 
 Errno fd_pwrite(Call& call, u32 fd, u32 iovs, u32 iovs_len, u64 offset, u32 result) {
@@ -185,7 +211,9 @@ Errno fd_pwrite(Call& call, u32 fd, u32 iovs, u32 iovs_len, u64 offset, u32 resu
   if (!offset_ok(offset)) return Errno::Inval;
   auto buffers = call.buffers(iovs, iovs_len);
   if (!buffers) return buffers.error();
-  return transfer(call, **d, POLLOUT, result, [&](File& file) { return file.pwrite(*buffers, offset); });
+  return transfer(call, **d, POLLOUT, result, [&](File& file) {
+    return write_some(call.wasi.waiter(), file, *buffers, offset);
+  });
 }
 
 Errno fd_prestat_get(Call& call, u32 fd, u32 result) {

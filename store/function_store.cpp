@@ -8,9 +8,11 @@
 //     replaced.
 #include "store/function_store.hpp"
 
-#include <ctime>
+#include <sys/stat.h>
 
+#include <cerrno>
 #include <cstdlib>
+#include <ctime>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -32,13 +34,13 @@ std::string utc_now() {
 }
 
 std::string write_manifest(const FunctionInfo& info) {
-  return json{{"format", ManifestFormat},
-              {"kind", name_of(info.kind)},
-              {"sha256", info.digest.hex()},
-              {"size", info.size},
-              {"uploaded", info.uploaded}}
-             .dump(2) +
-         "\n";
+  json manifest{{"format", ManifestFormat},
+                {"kind", name_of(info.kind)},
+                {"sha256", info.digest.hex()},
+                {"size", info.size},
+                {"uploaded", info.uploaded}};
+  if (!info.settings.empty()) manifest["settings"] = info.settings;
+  return manifest.dump(2, ' ', true, json::error_handler_t::replace) + "\n";
 }
 
 /// Fills in all but the names; false where the text is not a manifest.
@@ -60,6 +62,7 @@ bool read_manifest(std::span<const std::byte> text, FunctionInfo& info) {
   info.digest = *digest;
   info.size = size->get<uint64_t>();
   info.uploaded = string_at("uploaded");
+  info.settings = string_at("settings");
   return true;
 }
 
@@ -113,7 +116,7 @@ fs::path FunctionStore::manifest_path(const std::string& user, const std::string
 }
 
 Result<FunctionInfo> FunctionStore::put(const std::string& user, const std::string& name, FunctionKind kind,
-                                        std::span<const std::byte> contents) {
+                                        std::span<const std::byte> contents, std::string settings) {
   if (auto checked = check_names(user, name); !checked) return checked.error();
   if (contents.size() > MaxFunctionBytes)
     return Error{"the function has " + std::to_string(contents.size()) + " bytes: at most " +
@@ -128,7 +131,7 @@ Result<FunctionInfo> FunctionStore::put(const std::string& user, const std::stri
   const auto old = info(user, name);  // where it is damaged, this put is the cure
   const auto digest = blobs_.put(contents);
   if (!digest) return digest.error();
-  FunctionInfo info{user, name, kind, *digest, contents.size(), utc_now()};
+  FunctionInfo info{user, name, kind, *digest, contents.size(), utc_now(), std::move(settings)};
   const std::string text = write_manifest(info);
   const std::span<const std::byte> parts[] = {std::as_bytes(std::span(text))};
   if (auto written = write_file(path, temporary, parts); !written) return written.error();
@@ -136,6 +139,16 @@ Result<FunctionInfo> FunctionStore::put(const std::string& user, const std::stri
   if (replaced)
     if (auto dropped = drop_unused(); !dropped) return dropped.error();
   return info;
+}
+
+Result<std::optional<FunctionStamp>> FunctionStore::stamp(const std::string& user, const std::string& name) const {
+  if (auto checked = check_names(user, name); !checked) return checked.error();
+  struct stat s{};
+  const fs::path path = manifest_path(user, name);
+  if (::stat(path.c_str(), &s) == 0)
+    return std::optional(FunctionStamp{s.st_ino, int64_t{s.st_ctim.tv_sec} * 1'000'000'000 + s.st_ctim.tv_nsec});
+  if (errno == ENOENT || errno == ENOTDIR) return std::optional<FunctionStamp>{};
+  return system_error("read", path);
 }
 
 Result<std::optional<FunctionInfo>> FunctionStore::info(const std::string& user, const std::string& name) const {

@@ -27,6 +27,14 @@ struct FunctionInfo {
   Digest digest;         ///< of the contents
   uint64_t size = 0;     ///< of the contents, bytes
   std::string uploaded;  ///< UTC: "2026-01-31T12:00:00Z"
+  std::string settings;  ///< the uploader's own text, kept as it is
+};
+
+/// Differs between any two uploads of a function; cheap to get.
+struct FunctionStamp {
+  uint64_t inode = 0;
+  int64_t changed_ns = 0;
+  bool operator==(const FunctionStamp&) const = default;
 };
 
 struct Function {
@@ -60,7 +68,9 @@ class FunctionStore {
   explicit FunctionStore(std::filesystem::path home);
 
   Result<FunctionInfo> put(const std::string& user, const std::string& name, FunctionKind kind,
-                           std::span<const std::byte> contents);
+                           std::span<const std::byte> contents, std::string settings = {});
+  /// Of the function as it is now, by one system call; nothing where there is none.
+  [[nodiscard]] Result<std::optional<FunctionStamp>> stamp(const std::string& user, const std::string& name) const;
   /// Nothing where there is no such function. An error where it is damaged.
   [[nodiscard]] Result<std::optional<Function>> get(const std::string& user, const std::string& name) const;
   /// The functions of one user, or of all where `user` is empty.

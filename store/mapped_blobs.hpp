@@ -26,6 +26,8 @@ class MappedBlobs {
   [[nodiscard]] Result<std::optional<Fd>> open(const Digest& key);
   /// Keeps `contents`, compressed and plain; replaces what was there.
   Result<void> put(const Digest& key, std::span<const std::byte> contents);
+  /// The plain file, where it is damaged: the next open() unpacks the blob again.
+  Result<bool> remove_plain(const Digest& key) { return remove_file(plain_path(key)); }
   /// Both files. Who has the plain one mapped keeps it. False where there was none.
   Result<bool> remove(const Digest& key);
 

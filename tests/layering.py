@@ -23,7 +23,7 @@ ARROWS = {
 }
 FREE = {"tests", "bench", "examples"}
 # Outside headers that belong to one layer.
-OWNED = {"asmjit": "jit", "liburing": "io", "boost/context": "io", "zstd": "store", "zdict": "store"}
+OWNED = {"asmjit": "jit", "liburing": "io", "boost/context": "io", "zstd": "store", "zdict": "store", "lmdb": "store"}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]', re.MULTILINE)
 SOURCES = {".cpp", ".hpp", ".h", ".c", ".cc", ".def", ".inc"}
@@ -76,6 +76,7 @@ def self_test():
         ("pyhost", "<liburing.h>"): False,
         ("engine", "<boost/context/fiber.hpp>"): False,
         ("io", "<zstd.h>"): False,
+        ("pyhost", "<lmdb.h>"): False,
         ("engine", '"../base/result.hpp"'): False,
         ("engine", '"engine/types.hpp"'): True,
         ("jit", "<asmjit/core.h>"): True,

@@ -48,11 +48,12 @@ void DiskCodeCache::keep(const jit::CodeKey& key, std::span<const std::byte> byt
     last_ = blobs_.plain_path(digest_of(key));
 }
 
-void DiskCodeCache::reject(const jit::CodeKey& key, const std::string& why) {
+void DiskCodeCache::reject(const jit::CodeKey& key, const std::string& why, bool for_good) {
   std::lock_guard lock(mutex_);
-  std::fprintf(stderr, "krait: the code cache: damaged file %s: %s; making the code again\n",
-               blobs_.plain_path(digest_of(key)).c_str(), why.c_str());
-  (void)blobs_.remove(digest_of(key));
+  std::fprintf(stderr, "krait: the code cache: damaged file %s: %s; %s\n", blobs_.plain_path(digest_of(key)).c_str(), why.c_str(),
+               for_good ? "making the code again" : "unpacking it again");
+  if (for_good) (void)blobs_.remove(digest_of(key));
+  else (void)blobs_.remove_plain(digest_of(key));
 }
 
 }  // namespace krait::tools

@@ -15,7 +15,7 @@ class DiskCodeCache final : public jit::CodeCache {
   [[nodiscard]] jit::CodeKey key_of(const engine::Module& module, std::string_view compiler) override;
   [[nodiscard]] int find(const jit::CodeKey& key) override;
   void keep(const jit::CodeKey& key, std::span<const std::byte> bytes) override;
-  void reject(const jit::CodeKey& key, const std::string& why) override;
+  void reject(const jit::CodeKey& key, const std::string& why, bool for_good) override;
 
   /// Where code went or was found last; empty where the cache failed.
   [[nodiscard]] std::filesystem::path last() const { return last_; }

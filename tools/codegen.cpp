@@ -46,7 +46,8 @@ int codegen_of(const std::string& name, const store::Bytes& bytes, DiskCodeCache
     std::printf("codegen: %s: %zu functions, %zu bytes of code, %.1f s\n", name.c_str(), report.functions, report.code_bytes,
                 report.seconds);
   else
-    std::printf("codegen: %s: up to date\n", name.c_str());
+    std::printf("codegen: %s: up to date, %zu bytes of code found and checked in %.1f ms\n", name.c_str(), report.code_bytes,
+                report.seconds * 1e3);
   return Success;
 }
 

@@ -1,6 +1,11 @@
+<<<<<<<< HEAD:bench/engine/call_bench.cpp
 // What a call costs: call_bench [interp|jit [ROUNDS]]. Prints nanoseconds for each guest-to-guest call,
 // guest-to-host call and host-to-guest call, the best of 200 rounds, each short enough to be undisturbed now and then
 // on a busy machine; the loop around a call is subtracted.
+========
+// What a call costs in each engine: calls_bench [--json] [--rounds N]. Nanoseconds for each guest-to-guest, guest-to-host and
+// host-to-guest call; the loop around a guest's call is subtracted.
+>>>>>>>> main:bench/engine/calls_bench.cpp
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -8,8 +13,13 @@
 #include <string>
 #include <vector>
 
+#include "bench/report.hpp"
 #include "engine/linker.hpp"
+<<<<<<<< HEAD:bench/engine/call_bench.cpp
 #include "tests/support/compiler.hpp"
+========
+#include "jit/jit.hpp"
+>>>>>>>> main:bench/engine/calls_bench.cpp
 
 namespace {
 
@@ -44,20 +54,64 @@ std::vector<std::byte> module_bytes() {
   return {bytes.begin(), bytes.end()};
 }
 
+/// Nanoseconds for each of `calls`, in each round.
 template <typename F>
+<<<<<<<< HEAD:bench/engine/call_bench.cpp
 double best_seconds(int rounds, F f) {
   double best = 1e9;
+========
+std::vector<double> nanoseconds(int rounds, int32_t calls, F f) {
+  std::vector<double> each;
+>>>>>>>> main:bench/engine/calls_bench.cpp
   for (int round = 0; round < rounds; ++round) {
     const auto start = std::chrono::steady_clock::now();
     f();
-    best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    each.push_back(std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - start).count() / calls);
   }
-  return best;
+  return each;
+}
+
+/// Calls in both directions, on one engine: null is the interpreter.
+bool measure(const char* engine, Compiler* compiler, const krait::bench::Report& report) {
+  constexpr int32_t Calls = 1'000'000;
+  const int rounds = report.rounds(9);
+  Store store({.compiler = compiler});
+  Linker linker;
+  linker.func("h", "add", [](int32_t a, int32_t b) { return static_cast<int32_t>(static_cast<uint32_t>(a) + static_cast<uint32_t>(b)); });
+  auto module = Module::compile(module_bytes());
+  if (!module) return std::fprintf(stderr, "%s\n", module.error().to_string().c_str()), false;
+  auto made = linker.instantiate(store, *module);
+  if (!made) return std::fprintf(stderr, "%s\n", made.error().to_string().c_str()), false;
+  const auto loop = [&](const char* name) {
+    FuncInstance& func = *(*made)->export_func(name);
+    return nanoseconds(rounds, Calls, [&] {
+      Slot slots[2] = {static_cast<uint32_t>(Calls), 0};
+      if (!store.call(func, slots)) std::abort();
+    });
+  };
+  const std::vector<double> empty = loop("e");
+  const auto add = [&](const char* what, std::vector<double> each) { report.add(std::string(engine) + ": " + what, "ns", each); };
+  const auto less_the_loop = [&](std::vector<double> each) {
+    for (double& ns : each) ns -= krait::bench::median(empty);
+    return each;
+  };
+  add("a turn of the loop", empty);
+  add("guest to guest call", less_the_loop(loop("g")));
+  add("guest to host call", less_the_loop(loop("h")));
+  FuncInstance& sum = *(*made)->export_func("a");
+  add("host to guest call", nanoseconds(rounds, Calls, [&] {
+        for (int32_t i = 0; i < Calls; ++i) {
+          Slot slots[2] = {1, 2};
+          if (!store.call(sum, slots) || slots[0] != 3) std::abort();
+        }
+      }));
+  return true;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+<<<<<<<< HEAD:bench/engine/call_bench.cpp
   constexpr int32_t calls = 50'000;
   const int rounds = argc > 2 ? std::atoi(argv[2]) : 200;
   const auto compiler = krait::test::compiler_named(argc > 1 ? argv[1] : "interp");
@@ -89,4 +143,9 @@ int main(int argc, char** argv) {
     }
   });
   std::printf("host to guest call   %6.1f ns\n", inward * scale);
+========
+  const krait::bench::Report report(argc, argv);
+  const auto compiler = krait::jit::make_compiler();
+  return measure("interp", nullptr, report) && (!compiler || measure("jit", compiler.get(), report)) ? 0 : 1;
+>>>>>>>> main:bench/engine/calls_bench.cpp
 }

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "bench/report.hpp"
 #include "engine/module.hpp"
 
 namespace {
@@ -21,29 +22,29 @@ std::vector<std::byte> read_file(const char* path) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 2) {
-    std::fprintf(stderr, "usage: decode-bench MODULE.wasm [ROUNDS]\n");
+  const krait::bench::Report report(argc, argv);
+  if (report.arguments.size() != 1) {
+    std::fprintf(stderr, "usage: decode_bench [--json] [--rounds N] MODULE.wasm\n");
     return 2;
   }
   using Clock = std::chrono::steady_clock;
-  const std::vector<std::byte> bytes = read_file(argv[1]);
-  double best = 1e9;
-  uint64_t instructions = 0;
-  for (int round = argc > 2 ? std::atoi(argv[2]) : 20; round > 0; --round) {
+  const char* file = report.arguments[0].c_str();
+  const std::vector<std::byte> bytes = read_file(file);
+  std::vector<double> ms, each;
+  for (int round = report.rounds(20); round > 0; --round) {
     std::vector<std::byte> copy = bytes;  // compile takes it over
     const auto start = Clock::now();
     const auto module = krait::engine::Module::compile(std::move(copy));
-    const std::chrono::duration<double> took = Clock::now() - start;
+    const std::chrono::duration<double, std::milli> took = Clock::now() - start;
     if (!module) {
-      std::fprintf(stderr, "%s: %s\n", argv[1], module.error().to_string().c_str());
+      std::fprintf(stderr, "%s: %s\n", file, module.error().to_string().c_str());
       return 1;
     }
-    best = std::min(best, took.count());
-    instructions = 0;
+    uint64_t instructions = 0;
     for (const auto& function : (*module)->functions) instructions += function.instruction_count;
+    ms.push_back(took.count());
+    each.push_back(took.count() * 1e6 / static_cast<double>(std::max<uint64_t>(instructions, 1)));
   }
-  std::printf("%.1f ms, %llu instructions, %.1f ns each, %.0f MB/s\n", best * 1e3,
-              static_cast<unsigned long long>(instructions),
-              best * 1e9 / static_cast<double>(std::max<uint64_t>(instructions, 1)),
-              static_cast<double>(bytes.size()) / best / 1e6);
+  report.add("decode and validate", "ms", ms);
+  report.add("decode and validate, an instruction", "ns", each);
 }

@@ -2,7 +2,7 @@
 import os
 import shutil
 import subprocess
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -20,7 +20,7 @@ class Runtime:
     command: callable
     native: bool = False
     interpreter: bool = False  # some twenty times slower: smaller runs
-    env: dict = field(default_factory=dict)
+    repeats: int = 2           # of a program in one process, the best counts: more where tiers warm up behind running code
 
 
 def output_of(argv):
@@ -39,7 +39,9 @@ def find(program, variable):
 def natives():
     seen = set()
     for program, variable in (("python3.13", "KRAIT_BENCH_PYTHON"), ("python3", "KRAIT_BENCH_PYTHON3")):
-        path = find(program, variable)
+        # The system's own is built with profiles, which one that a user built for himself may not be.
+        system = f"/usr/bin/{program}"
+        path = os.environ.get(variable) or (system if os.access(system, os.X_OK) else shutil.which(program))
         version = output_of([path, "--version"]) if path else ""
         if version and version not in seen:
             seen.add(version)
@@ -64,12 +66,12 @@ def krait(build):
         yield Runtime(f"krait {engine}", version, command, interpreter=engine == "interp")
 
 
-def script_runtime(name, path, flags, version):
+def script_runtime(name, path, flags, version, repeats=2):
     """A JavaScript engine: wasi.mjs runs the module."""
     def command(module, dirs, args):
         mounts = [f"--dir={host}::{guest}" for host, guest in dirs]
         return [path, *flags, str(HERE / "wasi.mjs"), *mounts, str(module), *args]
-    return Runtime(name, version, command)
+    return Runtime(name, version, command, repeats=repeats)
 
 
 def javascript():
@@ -83,7 +85,7 @@ def javascript():
     bun = find("bun", "KRAIT_BENCH_BUN")
     if bun:
         version = output_of([bun, "--version"])
-        yield script_runtime(f"JavaScriptCore (bun {version})", bun, [], version)
+        yield script_runtime(f"JavaScriptCore (bun {version})", bun, [], version, repeats=8)
 
 
 def standalone():

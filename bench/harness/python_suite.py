@@ -8,8 +8,8 @@ import subprocess
 import sys
 import time
 
-from . import report
 from .peers import ROOT
+from .report import geometric_mean, median, spread
 
 SUITE = ROOT / "bench" / "python"
 
@@ -19,7 +19,7 @@ class Failed(Exception):
 
 
 def run_once(runtime, paths, scale, programs):
-    args = ["--repeat", "1" if runtime.interpreter else "2", "--scale", str(scale), *programs]
+    args = ["--repeat", "1" if runtime.interpreter else str(runtime.repeats), "--scale", str(scale), *programs]
     if runtime.native:
         argv = runtime.command(None, [], [str(SUITE / "suite.py"), *args])
     else:
@@ -59,30 +59,36 @@ def measure(runtimes, paths, rounds, scale, slow_scale, programs):
     return seconds, failures
 
 
-def section(runtimes, paths, quick=False, programs=()):
-    """Runs and prints the section; returns it for JSON and plots."""
-    if not paths.get("python.wasm"):
-        print("\nPython speed: left out, python.wasm is not built (pyhost/guest/build)")
-        return None
-    rounds, scale, slow = (1, 0.5, 0.05) if quick else (5, 1.0, 0.1)
-    seconds, failures = measure(runtimes, paths, rounds, scale, slow, list(programs))
-    base = next((r for r in runtimes if r.native), None)
+def section(report, run):
+    report.begin("python", "Python speed")
+    if not run.paths.get("python.wasm"):
+        return report.left_out("all, since python.wasm is not built (pyhost/guest/build)")
+    rounds = run.rounds(5)
+    scale, slow = {"full": (1.0, 0.1), "quick": (0.5, 0.05), "smoke": (0.05, 0.01)}[run.size]
+    programs = run.programs or (["nbody", "json_roundtrip"] if run.size == "smoke" else [])
+    seconds, failures = measure(run.runtimes, run.paths, rounds, scale, slow, programs)
+    base = next(r for r in run.runtimes if r.native)
     rows, ratios = [], {}
-    for runtime in runtimes:
+    for runtime in run.runtimes:
         if runtime.name in failures:
             continue
         size = slow if runtime.interpreter else scale
         mine, native = seconds[runtime.name, size], seconds[base.name, size]
-        each = {name: report.median(mine[name]) / report.median(native[name]) for name in mine if name in native}
+        each = {name: median(mine[name]) / median(native[name]) for name in mine if name in native}
         ratios[runtime.name] = each
         worst = max(each, key=each.get)
-        noise = report.median([report.spread(mine[name]) for name in mine])
-        rows.append([runtime.name, f"{report.geometric_mean(each.values()):.2f}", f"{min(each.values()):.2f}",
+        noise = median([spread(mine[name]) for name in mine])
+        rows.append([runtime.name, f"{geometric_mean(each.values()):.2f}", f"{min(each.values()):.2f}",
                      f"{each[worst]:.2f} ({worst})", f"{noise * 100:.0f} %"])
     rows.sort(key=lambda row: float(row[1]))
-    report.table(["runtime", "geometric mean", "best", "worst", "spread"], rows,
-                 title=f"Python speed: time / {base.name}, {len(next(iter(ratios.values())))} programs, {rounds} rounds")
+    report.table([f"time / {base.name}", "geometric mean", "best", "worst", "spread"], rows,
+                 note=f"{len(next(iter(ratios.values())))} programs, {rounds} rounds")
+    fast = {name: each for name, each in ratios.items() if not any(r.name == name and (r.interpreter or r.native) for r in run.runtimes)}
+    if len(fast) > 1:
+        names = sorted(next(iter(fast.values())))
+        report.table(["program", *fast], [[n, *[f"{each[n]:.2f}" for each in fast.values()]] for n in names])
+    report.bars(f"Python programs: time / {base.name}, geometric mean", "ratio (log)", {"": {row[0]: float(row[1]) for row in rows}}, log=True)
+    report.bars(f"Python programs, each: time / {base.name}", "ratio", fast)
     for name, why in failures.items():
-        print(f"  failed: {name}: {why}")
-    return {"base": base.name, "ratios": ratios, "failures": failures,
-            "seconds": {f"{name} @ {size}": value for (name, size), value in seconds.items()}}
+        report.failed(name, why)
+    report.figures(base=base.name, ratios=ratios, seconds={f"{name} @ {size}": value for (name, size), value in seconds.items()})

@@ -10,8 +10,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from . import report
 from .peers import ROOT, Runtime
+from .report import geometric_mean, median
 
 KERNELS = ROOT / "bench" / "kernels"
 # Some 0.2 s by gcc -O2 on a machine of 2024.
@@ -20,11 +20,11 @@ SIZES = {"bytecode": 30, "gemm": 700, "indirect": 12000, "integer_mix": 12000, "
 FLAGS = ["-O2", "-mbulk-memory", "-msign-ext", "-mnontrapping-fptoint"]
 
 
-def size_of(kernel, runtime_is_slow, quick):
+def size_of(kernel, runtime_is_slow, size):
     n = SIZES[kernel]
     if kernel == "recursion":  # grows exponentially
-        return n - (6 if runtime_is_slow else 0) - (3 if quick else 0)
-    return max(1, n // (10 if runtime_is_slow else 1) // (4 if quick else 1))
+        return n - (6 if runtime_is_slow else 0) - {"full": 0, "quick": 3, "smoke": 10}[size]
+    return max(1, n // (10 if runtime_is_slow else 1) // {"full": 1, "quick": 4, "smoke": 100}[size])
 
 
 def wasm_compiler():
@@ -50,7 +50,7 @@ def once(argv):
     return words[0], float(words[1])
 
 
-def measure(runtimes, folder, rounds, quick):
+def measure(runtimes, folder, rounds, size):
     native = Runtime("gcc -O2", "", lambda module, dirs, args: [str(module).removesuffix(".wasm"), *args])
     slow_native = Runtime("gcc -O2, small", "", native.command, interpreter=True)
     seconds, failures = {}, {}
@@ -60,7 +60,7 @@ def measure(runtimes, folder, rounds, quick):
             for runtime in [native, slow_native, *runtimes]:
                 if runtime.name in failures:
                     continue
-                n = size_of(kernel, runtime.interpreter, quick)
+                n = size_of(kernel, runtime.interpreter, size)
                 try:
                     check, took = once(runtime.command(f"{folder}/{kernel}.wasm", [], [str(n)]))
                 except (RuntimeError, subprocess.TimeoutExpired) as why:
@@ -72,27 +72,29 @@ def measure(runtimes, folder, rounds, quick):
     return seconds, failures
 
 
-def section(runtimes, paths, quick=False, programs=()):
-    del paths, programs
+def section(report, run):
+    report.begin("wasm", "Wasm kernels")
     compiler = wasm_compiler()
     if not compiler or not shutil.which("gcc"):
-        print("\nWasm kernels: left out, there is no compiler for wasm (pyhost/guest/build) or no gcc")
-        return None
-    rounds = 1 if quick else 5
-    runtimes = [r for r in runtimes if not r.native]
+        return report.left_out("all, since there is no compiler for wasm (pyhost/guest/build) or no gcc")
+    rounds = run.rounds(5)
+    runtimes = [r for r in run.runtimes if not r.native]
     with tempfile.TemporaryDirectory() as folder:
         build(folder, compiler)
-        seconds, failures = measure(runtimes, folder, rounds, quick)
+        seconds, failures = measure(runtimes, folder, rounds, run.size)
     rows, ratios = [], {}
     for runtime in runtimes:
         if runtime.name in failures:
             continue
         base = seconds["gcc -O2, small" if runtime.interpreter else "gcc -O2"]
-        each = {k: report.median(t) / report.median(base[k]) for k, t in seconds[runtime.name].items()}
+        each = {k: median(t) / median(base[k]) for k, t in seconds[runtime.name].items()}
         ratios[runtime.name] = each
-        rows.append([runtime.name, f"{report.geometric_mean(each.values()):.2f}", *[f"{each[k]:.2f}" for k in SIZES]])
+        rows.append([runtime.name, f"{geometric_mean(each.values()):.2f}", *[f"{each[k]:.2f}" for k in SIZES]])
     rows.sort(key=lambda row: float(row[1]))
-    report.table(["time / gcc -O2", "mean", *SIZES], rows, title=f"Wasm kernels, {rounds} rounds")
+    report.table(["time / gcc -O2", "mean", *SIZES], rows, note=f"{rounds} rounds")
+    report.bars("C kernels: time / gcc -O2, geometric mean", "ratio (log)", {"": {row[0]: float(row[1]) for row in rows}}, log=True)
+    report.bars("C kernels, each: time / gcc -O2", "ratio",
+                {n: each for n, each in ratios.items() if not any(r.name == n and r.interpreter for r in runtimes)})
     for name, why in failures.items():
-        print(f"  failed: {name}: {why}")
-    return {"ratios": ratios, "seconds": seconds, "failures": failures}
+        report.failed(name, why)
+    report.figures(ratios=ratios, seconds=seconds)

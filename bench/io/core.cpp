@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "bench/io/report.hpp"
+#include "bench/report.hpp"
 #include "io/runtime.hpp"
 #include "io/sync.hpp"
 
@@ -16,7 +16,6 @@ namespace {
 using namespace krait;
 using namespace std::chrono_literals;
 
-constexpr int Runs = 9;
 
 double ns_each(int count, auto&& body) {
   const int64_t start = io::now_ns();
@@ -199,7 +198,7 @@ void parked(const bench::Report& report) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const bench::Report report(bench::Report::wants_json(argc, argv));
+  const bench::Report report(argc, argv);
   auto started = io::Runtime::start({.shards = 2});
   if (!started) {
     std::fprintf(stderr, "%s\n", started.error().message.c_str());
@@ -223,7 +222,7 @@ int main(int argc, char** argv) {
       {"post to a busy shard", "ns", post_stream},
   };
   std::vector<std::vector<double>> samples(std::size(costs));
-  for (int run = 0; run < Runs; ++run) {
+  for (int run = 0; run < report.rounds(9); ++run) {
     for (size_t i = 0; i < std::size(costs); ++i) {
       runtime.shard(0).run([&] { samples[i].push_back(costs[i].measure(runtime)); });
     }

@@ -15,7 +15,7 @@
 #include <string>
 
 #include "bench/io/echo.hpp"
-#include "bench/io/report.hpp"
+#include "bench/report.hpp"
 #include "io/socket.hpp"
 
 namespace {
@@ -67,19 +67,12 @@ Sample measure(bench::Server serve, int connections, double seconds) {
   return sample;
 }
 
-double option(int argc, char** argv, const char* name, double value) {
-  for (int i = 1; i + 1 < argc; ++i) {
-    if (std::strcmp(argv[i], name) == 0) value = std::atof(argv[i + 1]);
-  }
-  return value;
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
-  const bench::Report report(bench::Report::wants_json(argc, argv));
-  const double seconds = option(argc, argv, "--seconds", 1);
-  const int rounds = static_cast<int>(option(argc, argv, "--rounds", 7));
+  const bench::Report report(argc, argv);
+  const double seconds = report.seconds(1);
+  const int rounds = report.rounds(7);
   const struct {
     const char* name;
     bench::Server serve;

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "bench/io/report.hpp"
+#include "bench/report.hpp"
 #include "io/runtime.hpp"
 
 namespace {
@@ -49,7 +49,7 @@ std::vector<double> latencies(int neighbours) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const bench::Report report(bench::Report::wants_json(argc, argv));
+  const bench::Report report(argc, argv);
   auto started = io::Runtime::start({.shards = 1});
   if (!started) {
     std::fprintf(stderr, "%s\n", started.error().message.c_str());
@@ -57,7 +57,7 @@ int main(int argc, char** argv) {
   }
   constexpr int Neighbours[] = {0, 1, 8};
   std::vector<double> p50[std::size(Neighbours)], p99[std::size(Neighbours)];
-  for (int run = 0; run < 5; ++run) {
+  for (int run = 0; run < report.rounds(5); ++run) {
     for (size_t i = 0; i < std::size(Neighbours); ++i) {
       (*started)->shard(0).run([&] {
         const std::vector<double> late = latencies(Neighbours[i]);

@@ -1,4 +1,4 @@
-// python_bench [ROUNDS]: what a call of an empty Python function costs, by part, in each engine: a cold start, a start from
+// python_bench [--json] [--rounds N]: what a call of an empty Python function costs, by part, in each engine: a cold start, a start from
 // the function's snapshot, the call, the reset. Microseconds; median and 99th percentile. The runtime is the one in $KRAIT_RUNTIME.
 #include <algorithm>
 #include <chrono>
@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/report.hpp"
 #include "jit/jit.hpp"
 #include "pyhost/python.hpp"
 
@@ -28,10 +29,7 @@ class Times {
     us_.push_back(std::chrono::duration<double, std::micro>(Clock::now() - begin).count());
     return result;
   }
-  void print(const char* engine) {
-    std::sort(us_.begin(), us_.end());
-    std::printf("%-8s %-26s %12.1f %12.1f   (%zu runs)\n", engine, name_, us_[us_.size() / 2], us_[us_.size() * 99 / 100], us_.size());
-  }
+  void print(const std::string& engine, const bench::Report& report) const { report.add(engine + ": " + name_, "us", us_); }
 
  private:
   const char* name_;
@@ -52,7 +50,8 @@ pyhost::PythonOptions quiet() {
   return options;
 }
 
-void run(const char* engine, engine::Compiler* compiler, const std::string& folder, int rounds) {
+void run(const char* engine, engine::Compiler* compiler, const std::string& folder, const bench::Report& report) {
+  const int rounds = report.rounds(1000);
   const auto runtime = need(pyhost::PythonRuntime::load({folder + "/python-reactor.wasm", folder + "/python313.zip", compiler}));
   Times cold("cold start"), warm("start from the snapshot"), first("first call after it"), call("call"), reset("reset");
   const pyhost::CallRequest request{"bench", "noop", Noop, "faasm_main", {}};
@@ -72,21 +71,19 @@ void run(const char* engine, engine::Compiler* compiler, const std::string& fold
     const auto done = reset.measure([&] { return instance->reset(); });
     if (!done) std::exit((std::fprintf(stderr, "python_bench: %s\n", done.error().message.c_str()), 1));
   }
-  for (Times* part : {&cold, &warm, &first, &call, &reset}) part->print(engine);
+  for (Times* part : {&cold, &warm, &first, &call, &reset}) part->print(engine, report);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::setvbuf(stdout, nullptr, _IOLBF, 0);
-  const int rounds = argc > 1 ? std::max(1, std::atoi(argv[1])) : 1000;
+  const bench::Report report(argc, argv);
   const char* folder = std::getenv("KRAIT_RUNTIME");
   if (!folder) {
     std::fprintf(stderr, "python_bench: set KRAIT_RUNTIME to the runtime's folder (krait paths)\n");
     return 2;
   }
-  std::printf("%-8s %-26s %12s %12s\n", "engine", "part, microseconds", "median", "p99");
-  run("interp", nullptr, folder, rounds);
-  if (const auto compiler = jit::make_compiler()) run("jit", compiler.get(), folder, rounds);
+  run("interp", nullptr, folder, report);
+  if (const auto compiler = jit::make_compiler()) run("jit", compiler.get(), folder, report);
   return 0;
 }

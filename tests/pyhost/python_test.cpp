@@ -1,37 +1,19 @@
 // The Python host, with the runtime that the guest's build left in the cache; without it the tests say so and pass nothing.
 #include <doctest/doctest.h>
 
-#include <cstdlib>
-#include <filesystem>
-
 #include "pyhost/python.hpp"
+#include "tests/pyhost/python_fixture.hpp"
 #include "tests/pyhost/scratch.hpp"
 
 using namespace krait::pyhost;
-using krait::test::ScratchFolder;
+using krait::test::bytes_of, krait::test::ScratchFolder, krait::test::text_of;
 
 namespace {
 
 std::shared_ptr<const PythonRuntime> runtime() {
-  static const auto loaded = []() -> std::shared_ptr<const PythonRuntime> {
-    const char* cache = std::getenv("XDG_CACHE_HOME");
-    const char* home = std::getenv("HOME");
-    const std::filesystem::path folder =
-        (cache && *cache ? std::filesystem::path(cache) : std::filesystem::path(home ? home : "/") / ".cache") / "krait/current";
-    if (!std::filesystem::exists(folder / "python-reactor.wasm")) return nullptr;
-    auto made = PythonRuntime::load({(folder / "python-reactor.wasm").string(), (folder / "python313.zip").string(), nullptr});
-    REQUIRE_MESSAGE(made.ok(), made.error().message);
-    return *made;
-  }();
+  static const auto loaded = krait::test::load_python(nullptr);
   if (!loaded) MESSAGE("skipped: the Python runtime is not built");
   return loaded;
-}
-
-std::span<const std::byte> bytes_of(std::string_view text) {
-  return std::as_bytes(std::span(text.data(), text.size()));
-}
-std::string text_of(const std::vector<std::byte>& bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
 /// A sandbox and what it said.

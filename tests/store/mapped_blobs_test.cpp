@@ -81,3 +81,31 @@ TEST_CASE("a writer killed at any point leaves whole plain files") {
   REQUIRE(blobs.put(key_of("last"), noise(10, 9)).ok());
   CHECK(std::filesystem::is_empty(scratch.path() / "tmp"));
 }
+
+TEST_CASE("a reader killed at any point while it unpacks leaves a whole plain file or none") {
+  const Scratch scratch;
+  std::mt19937 random(11);
+  MappedBlobs blobs(scratch.path(), 0);
+  const Digest key = key_of("a");
+  const Bytes contents = noise(300'000, 3);
+  REQUIRE(blobs.put(key, contents).ok());
+  for (int round = 0; round < 40; ++round) {
+    const pid_t child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0)
+      for (MappedBlobs theirs(scratch.path(), 0);;) {
+        (void)theirs.remove_plain(key);
+        (void)theirs.open(key);
+      }
+    std::this_thread::sleep_for(std::chrono::microseconds(random() % 30'000));
+    ::kill(child, SIGKILL);
+    ::waitpid(child, nullptr, 0);
+    if (std::filesystem::exists(blobs.plain_path(key))) CHECK(plain(blobs, key) == contents);
+    const auto file = blobs.open(key);
+    REQUIRE(file.ok());
+    REQUIRE(file->has_value());
+    CHECK(plain(blobs, key) == contents);
+  }
+  REQUIRE(blobs.put(key_of("last"), noise(10, 9)).ok());
+  CHECK(std::filesystem::is_empty(scratch.path() / "tmp"));
+}

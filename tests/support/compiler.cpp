@@ -7,7 +7,8 @@
 namespace krait::test {
 namespace {
 
-/// "registers=4,seed=7,without=gvn,without=fold,odd": `odd` leaves every other function to the interpreter.
+/// "registers=4,seed=7,without=gvn,without=fold,odd": `odd` leaves every other function to the interpreter,
+/// `background` and `inplace` make code behind running code (hot=N: of what ran N times).
 Result<jit::Options> options_from(std::string_view text) {
   jit::Options options;
   options.verify = true;
@@ -23,7 +24,12 @@ Result<jit::Options> options_from(std::string_view text) {
     else if (key == "without") options.disable.push_back(value);
     else if (key == "odd") options.decline = [](uint32_t func) { return func % 2 == 1; };
     else if (key == "even") options.decline = [](uint32_t func) { return func % 2 == 0; };
+    else if (key == "baseline") options.baseline = true;
     else if (key == "perf") options.perf_map = true;
+    else if (key == "gdb") options.gdb = true;
+    else if (key == "background") options.codegen = jit::Codegen::Behind, options.hot = 1;
+    else if (key == "inplace") options.codegen = jit::Codegen::InPlace, options.hot = 1;
+    else if (key == "hot") options.hot = static_cast<uint32_t>(std::stoul(value));
     else return Error{"the JIT has no option '" + key + "'"};
   }
   return options;

@@ -1,0 +1,79 @@
+// Results are dropped in the order of their ends, which is the order of their times: a queue is all it takes.
+#include "pyhost/calls/call.hpp"
+
+#include <algorithm>
+
+#include "io/time.hpp"
+
+namespace krait::pyhost::calls {
+
+uint64_t monotonic_ns() { return static_cast<uint64_t>(io::now_ns()); }
+
+bool Call::watch(const std::shared_ptr<io::FutureCore>& watcher) {
+  const std::lock_guard lock(mutex);
+  if (state == CallState::Ended) return false;
+  watchers.push_back(watcher);
+  return true;
+}
+
+void Call::unwatch(const std::shared_ptr<io::FutureCore>& watcher) {
+  const std::lock_guard lock(mutex);
+  std::erase(watchers, watcher);
+}
+
+bool Call::ended() {
+  const std::lock_guard lock(mutex);
+  return state == CallState::Ended;
+}
+
+void CallTable::add(const std::shared_ptr<Call>& call) {
+  const std::lock_guard lock(mutex_);
+  do last_ = last_ == INT32_MAX ? 1 : last_ + 1;
+  while (calls_.contains(last_));
+  call->id = call->report.id = last_;
+  calls_.emplace(last_, call);
+  sweep_locked(monotonic_ns(), 4);
+}
+
+std::shared_ptr<Call> CallTable::find(CallId id) {
+  const std::lock_guard lock(mutex_);
+  sweep_locked(monotonic_ns(), SIZE_MAX);
+  const auto found = calls_.find(id);
+  return found == calls_.end() ? nullptr : found->second;
+}
+
+void CallTable::expire_later(const std::shared_ptr<Call>& call) {
+  const std::lock_guard lock(mutex_);
+  due_.push_back({monotonic_ns() + ttl_, call->id, call});
+}
+
+void CallTable::sweep() {
+  const std::lock_guard lock(mutex_);
+  sweep_locked(monotonic_ns(), SIZE_MAX);
+}
+
+void CallTable::sweep_locked(uint64_t now, size_t most) {
+  for (; most > 0 && !due_.empty() && due_.front().at <= now; --most) {
+    const auto call = due_.front().call.lock();
+    const auto found = calls_.find(due_.front().id);
+    if (call && found != calls_.end() && found->second == call) calls_.erase(found);
+    due_.pop_front();
+  }
+}
+
+bool CallTable::drop(CallId id) {
+  const std::lock_guard lock(mutex_);
+  const auto found = calls_.find(id);
+  if (found == calls_.end() || !found->second->ended()) return false;
+  calls_.erase(found);
+  return true;
+}
+
+std::vector<std::shared_ptr<Call>> CallTable::all() {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::shared_ptr<Call>> all;
+  for (const auto& [id, call] : calls_) all.push_back(call);
+  return all;
+}
+
+}  // namespace krait::pyhost::calls

@@ -1,0 +1,86 @@
+// Private to calls/: a call from its submit to the end of its result, and the table of them all.
+//
+// Invariants
+//  1. A call is owned by the table, by its lane while it is queued or runs, and by whoever is looking at it.
+//  2. `mutex` guards what is marked so and is never held across a switch. The rest is set before the call is shared, or
+//     belongs to the lane's thread.
+//  3. The report is written by the lane before `state` becomes Ended, and never after.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
+#include "io/future.hpp"
+#include "pyhost/calls/service.hpp"
+
+namespace krait::pyhost::calls {
+
+class Lane;
+struct FunctionVersion;
+
+/// What all calls that came from one submit() share.
+struct Chain {
+  std::atomic<uint64_t> calls{0};  ///< the first one not counted
+  uint64_t max_calls = 0;
+  uint64_t max_depth = 0;
+};
+
+struct Call {
+  CallId id = 0;
+  CallSpec spec;
+  CallLimits limits;
+  std::shared_ptr<FunctionVersion> function;
+  std::shared_ptr<Chain> chain;
+  uint32_t depth = 0;
+  uint64_t submitted_ns = 0;
+  Lane* lane = nullptr;
+
+  std::mutex mutex;
+  CallState state = CallState::Queued;                    // guarded
+  std::vector<std::shared_ptr<io::FutureCore>> watchers;  // guarded; each is set at the end
+  std::vector<std::weak_ptr<Call>> children;              // guarded
+  std::atomic<bool> cancelled{false};
+  CallReport report;
+
+  /// Registers a watcher; false where the call has ended.
+  bool watch(const std::shared_ptr<io::FutureCore>& watcher);
+  void unwatch(const std::shared_ptr<io::FutureCore>& watcher);
+  [[nodiscard]] bool ended();
+};
+
+uint64_t monotonic_ns();
+
+/// Calls by id. Thread-safe.
+class CallTable {
+ public:
+  explicit CallTable(std::chrono::nanoseconds ttl) : ttl_(static_cast<uint64_t>(ttl.count())) {}
+  /// Gives the call its id.
+  void add(const std::shared_ptr<Call>& call);
+  /// Null where there is none, or its time is over.
+  std::shared_ptr<Call> find(CallId id);
+  /// It has ended: it is dropped `ttl` from now.
+  void expire_later(const std::shared_ptr<Call>& call);
+  /// Drops what is due; few at a time.
+  void sweep();
+  bool drop(CallId id);
+  std::vector<std::shared_ptr<Call>> all();
+
+ private:
+  void sweep_locked(uint64_t now, size_t most);
+  const uint64_t ttl_;
+  std::mutex mutex_;
+  CallId last_ = 0;
+  std::unordered_map<CallId, std::shared_ptr<Call>> calls_;
+  struct Due {
+    uint64_t at;
+    CallId id;
+    std::weak_ptr<Call> call;  // ids come again
+  };
+  std::deque<Due> due_;
+};
+
+}  // namespace krait::pyhost::calls

@@ -1,0 +1,185 @@
+// Where calls are placed, ended and cancelled, and functions' starts are made.
+#include "pyhost/calls/core.hpp"
+
+#include <algorithm>
+
+#include "io/blocking.hpp"
+#include "io/coroutine.hpp"
+#include "pyhost/calls/cell.hpp"
+
+namespace krait::pyhost::calls {
+
+Result<std::unique_ptr<PythonInstance>> bare_python(const std::shared_ptr<const PythonRuntime>& python,
+                                                    std::shared_ptr<const PythonSnapshot> snapshot) {
+  PythonOptions options;
+  options.env = default_python_env();
+  options.stdio = {};
+  if (const io::Coroutine* here = io::current()) options.native_stack_limit = here->stack_limit() + IoWaiter::HostStack;
+  return PythonInstance::create(python, std::move(options), std::move(snapshot));
+}
+
+namespace {
+
+/// What a function's module may take to be loaded, at the least.
+constexpr uint64_t LoadMs = 5'000;
+
+}  // namespace
+
+void Core::place(const std::shared_ptr<Call>& call) {
+  Lane* best = lanes[0].get();
+  for (const auto& lane : lanes)
+    if (lane->load() < best->load()) best = lane.get();
+  call->lane = best;
+  table.add(call);
+  best->enqueue(call);
+}
+
+void Core::finish(const std::shared_ptr<Call>& call, CallReport report) {
+  report.id = call->id;
+  std::vector<std::shared_ptr<io::FutureCore>> watchers;
+  {
+    const std::lock_guard lock(call->mutex);
+    call->report = std::move(report);
+    call->state = CallState::Ended;
+    watchers.swap(call->watchers);
+  }
+  call->spec.input = {};
+  call->function.reset();
+  table.expire_later(call);
+  for (const auto& watcher : watchers) watcher->set(0);
+  const uint64_t over = ++ended;
+  if (over != submitted) return;
+  const std::lock_guard lock(quiet_mutex);
+  if (quiet) quiet->set(0);
+}
+
+void Core::cancel(const std::shared_ptr<Call>& call) {
+  std::vector<std::shared_ptr<Call>> all{call};
+  for (size_t i = 0; i < all.size(); ++i) {
+    Call& one = *all[i];
+    {
+      const std::lock_guard lock(one.mutex);
+      for (const auto& child : one.children)
+        if (auto there = child.lock()) all.push_back(std::move(there));
+      if (one.state == CallState::Ended) continue;
+    }
+    one.cancelled = true;
+    one.lane->nudge(all[i]);
+  }
+}
+
+std::shared_ptr<const FunctionStart> Core::start_of(Lane& lane, const std::shared_ptr<Call>& call, CallReport& report) {
+  FunctionVersion& function = *call->function;
+  for (;;) {
+    std::shared_ptr<io::FutureCore> wait_for, mine;
+    {
+      const std::lock_guard lock(function.mutex);
+      if (function.start) return function.start;
+      wait_for = function.being_made;
+      if (!wait_for) mine = function.being_made = std::make_shared<io::FutureCore>();
+    }
+    if (wait_for) {
+      if (wait_for->wait({}) == 0) continue;
+      report.end = CallEnd::Cancelled;
+      report.error = "the call was cancelled";
+      return nullptr;
+    }
+    auto made = make_start(lane, call, report);
+    {
+      const std::lock_guard lock(function.mutex);
+      function.start = made;
+      function.being_made.reset();
+    }
+    mine->set(0);
+    return made;
+  }
+}
+
+std::shared_ptr<const PythonSnapshot> Core::kept(const store::Digest& key) const {
+  if (!python->cache()) return nullptr;
+  const auto file = python->cache()->open(key);
+  if (!file) return nullptr;
+  auto mapped = PythonSnapshot::map(*python, file->get());
+  if (mapped) return std::move(*mapped);
+  python->cache()->drop(key);
+  return nullptr;
+}
+
+Result<std::shared_ptr<const PythonSnapshot>> Core::base() {
+  const std::lock_guard lock(base_mutex_);  // nothing below waits
+  if (base_) return base_;
+  const store::Digest key = ImageCache::key({"python", python->identity()});
+  if ((base_ = kept(key))) return base_;
+  auto booted = bare_python(python, nullptr);
+  if (!booted) return std::move(booted.error());
+  if (auto warmed = (*booted)->warm(); !warmed) return std::move(warmed.error());
+  auto taken = (*booted)->snapshot();
+  if (!taken) return std::move(taken.error());
+  base_ = std::move(*taken);
+  if (python->cache()) python->cache()->keep(key, base_->encode_plain());
+  return base_;
+}
+
+void Core::prepare(const std::string& user, const std::string& function) {
+  auto version = functions.find(user, function);
+  if (!version) return;
+  auto call = std::make_shared<Call>();
+  call->spec.user = user;
+  call->spec.function = function;
+  call->function = *version;
+  call->limits = (*version)->limits.over(options.limits);
+  const auto done = std::make_shared<io::FutureCore>();
+  Lane& lane = *lanes[0];
+  lane.spawn([this, &lane, call, done] {
+    CallReport report;
+    (void)start_of(lane, call, report);
+    done->set(0);
+  });
+  (void)done->wait({});
+}
+
+std::shared_ptr<const FunctionStart> Core::make_start(Lane& lane, const std::shared_ptr<Call>& call, CallReport& report) {
+  const FunctionVersion& function = *call->function;
+  auto start = std::make_shared<FunctionStart>();
+  if (function.info.kind == store::FunctionKind::Wasm) {
+    auto module = engine::Module::compile(std::span<const std::byte>(function.contents));
+    if (module) start->module = std::move(*module);
+    else report.error = module.error().to_string();
+    return module ? start : nullptr;
+  }
+  const std::shared_ptr<ImageCache>& cache = python->cache();
+  const store::Digest key = ImageCache::key({"function", python->identity(), function.info.user, function.info.name, function.info.digest.hex()});
+  if ((start->snapshot = kept(key))) {
+    start->loaded = true;
+    return start;
+  }
+  const auto booted = base();
+  if (!booted) {
+    report.error = booted.error().to_string();
+    return nullptr;
+  }
+  auto cell = Cell::create(lane, *booted, call->limits);
+  if (!cell) {
+    report.error = cell.error().to_string();
+    return nullptr;
+  }
+  // What is done once has time of its own.
+  const uint64_t wall_ms = call->limits.wall_ms;
+  if (wall_ms != 0) call->limits.wall_ms = std::max(wall_ms, LoadMs);
+  (*cell)->run(call, Cell::What::Load, report);
+  call->limits.wall_ms = wall_ms;
+  if (report.end != CallEnd::Returned || report.status != 0) return nullptr;
+  start->snapshot = *booted;
+  if ((*cell)->instance().snapshot_is_whole()) {
+    auto snapshot = (*cell)->instance().snapshot();
+    if (snapshot) {
+      start->snapshot = std::move(*snapshot);
+      start->loaded = true;
+      if (cache) (void)io::offload([&] { cache->keep(key, start->snapshot->encode_plain()); });
+    }
+  }
+  report = CallReport{};
+  return start;
+}
+
+}  // namespace krait::pyhost::calls
