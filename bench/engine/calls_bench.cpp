@@ -1,11 +1,5 @@
-<<<<<<<< HEAD:bench/engine/call_bench.cpp
-// What a call costs: call_bench [interp|jit [ROUNDS]]. Prints nanoseconds for each guest-to-guest call,
-// guest-to-host call and host-to-guest call, the best of 200 rounds, each short enough to be undisturbed now and then
-// on a busy machine; the loop around a call is subtracted.
-========
 // What a call costs in each engine: calls_bench [--json] [--rounds N]. Nanoseconds for each guest-to-guest, guest-to-host and
 // host-to-guest call; the loop around a guest's call is subtracted.
->>>>>>>> main:bench/engine/calls_bench.cpp
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -15,11 +9,7 @@
 
 #include "bench/report.hpp"
 #include "engine/linker.hpp"
-<<<<<<<< HEAD:bench/engine/call_bench.cpp
-#include "tests/support/compiler.hpp"
-========
 #include "jit/jit.hpp"
->>>>>>>> main:bench/engine/calls_bench.cpp
 
 namespace {
 
@@ -56,13 +46,8 @@ std::vector<std::byte> module_bytes() {
 
 /// Nanoseconds for each of `calls`, in each round.
 template <typename F>
-<<<<<<<< HEAD:bench/engine/call_bench.cpp
-double best_seconds(int rounds, F f) {
-  double best = 1e9;
-========
 std::vector<double> nanoseconds(int rounds, int32_t calls, F f) {
   std::vector<double> each;
->>>>>>>> main:bench/engine/calls_bench.cpp
   for (int round = 0; round < rounds; ++round) {
     const auto start = std::chrono::steady_clock::now();
     f();
@@ -111,41 +96,7 @@ bool measure(const char* engine, Compiler* compiler, const krait::bench::Report&
 }  // namespace
 
 int main(int argc, char** argv) {
-<<<<<<<< HEAD:bench/engine/call_bench.cpp
-  constexpr int32_t calls = 50'000;
-  const int rounds = argc > 2 ? std::atoi(argv[2]) : 200;
-  const auto compiler = krait::test::compiler_named(argc > 1 ? argv[1] : "interp");
-  if (!compiler) return std::fprintf(stderr, "%s\n", compiler.error().message.c_str()), 2;
-  Store store({.compiler = compiler->get()});
-  Linker linker;
-  linker.func("h", "add", [](int32_t a, int32_t b) { return static_cast<int32_t>(static_cast<uint32_t>(a) + static_cast<uint32_t>(b)); });
-  auto module = Module::compile(module_bytes());
-  if (!module) return std::fprintf(stderr, "%s\n", module.error().to_string().c_str()), 1;
-  auto made = linker.instantiate(store, *module);
-  if (!made) return std::fprintf(stderr, "%s\n", made.error().to_string().c_str()), 1;
-  auto run = [&](const char* name) {
-    FuncInstance& func = *(*made)->export_func(name);
-    return best_seconds(rounds, [&] {
-      Slot slots[2] = {static_cast<uint32_t>(calls), 0};
-      if (!store.call(func, slots)) std::abort();
-    });
-  };
-  const double empty = run("e");
-  const double scale = 1e9 / calls;
-  std::printf("a turn of the loop   %6.1f ns\n", empty * scale);
-  std::printf("guest to guest call  %6.1f ns\n", (run("g") - empty) * scale);
-  std::printf("guest to host call   %6.1f ns\n", (run("h") - empty) * scale);
-  FuncInstance& add = *(*made)->export_func("a");
-  const double inward = best_seconds(rounds, [&] {
-    for (int32_t i = 0; i < calls; ++i) {
-      Slot slots[2] = {1, 2};
-      if (!store.call(add, slots) || slots[0] != 3) std::abort();
-    }
-  });
-  std::printf("host to guest call   %6.1f ns\n", inward * scale);
-========
   const krait::bench::Report report(argc, argv);
   const auto compiler = krait::jit::make_compiler();
   return measure("interp", nullptr, report) && (!compiler || measure("jit", compiler.get(), report)) ? 0 : 1;
->>>>>>>> main:bench/engine/calls_bench.cpp
 }
