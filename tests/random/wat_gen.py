@@ -6,7 +6,6 @@ caught in some function or ends the call. Values are folded into the result, so 
 import random
 
 TYPES = ("i32", "i64", "f64", "v128")
-ZERO = {"i32": "(i32.const 0)", "i64": "(i64.const 0)", "f64": "(f64.const 0)", "v128": "(v128.const i64x2 0 0)"}
 BINARY = {
     "i32": ["i32.add", "i32.xor", "i32.mul", "i32.shr_u", "i32.rotl"],
     "i64": ["i64.add", "i64.sub", "i64.mul", "i64.or", "i64.shr_s"],
@@ -31,13 +30,17 @@ class Module:
     def types(self, least, most):
         return [self.random.choice(TYPES) for _ in range(self.random.randint(least, most))]
 
+    def constant(self, kind):
+        number = self.random.choice([1, 7, 255, 65535, 123456789, 0x7FFFFFFF])
+        return {"v128": f"(v128.const i32x4 {number} 3 {number} 65280)", "f64": f"(f64.const {number / 8})"}.get(
+            kind, f"({kind}.const {number})")
+
     def value(self, kind, depth):
         pick, locals_ = self.random.random(), [i for i, k in enumerate(self.locals) if k == kind]
         if depth <= 0 or pick < 0.2:
             if locals_ and self.random.random() < 0.8:
                 return f"(local.get {self.random.choice(locals_)})"
-            number = self.random.choice([0, 1, 7, 255, 65535, 123456789])
-            return {"v128": f"(v128.const i32x4 {number} 3 {number} 65280)"}.get(kind, f"({kind}.const {number})")
+            return self.constant(kind)
         if pick < 0.35:
             return self.access(kind, depth)
         if pick < 0.45 and kind == "v128":
@@ -124,13 +127,13 @@ class Module:
         code = self.body(3, 4)
         found = " ".join(f"(local.get {self.random.choice([i for i, k in enumerate(self.locals) if k == kind])})"
                          for kind in self.results)
-        ended = " ".join(ZERO[k] for k in self.results)
+        first = " ".join(f"(local.set {len(params) + i} {self.constant(k)})" for i, k in enumerate(extra))
         return (f"(func $f{index} (type $f{index}) (local {' '.join([*extra, *self.results, 'i32'])})\n"
-                f"(if (i32.le_s (local.get 0) (i32.const 0)) (then (return {ended})))\n{code}\n{found})")
+                f"{first}\n(if (i32.le_s (local.get 0) (i32.const 0)) (then (return {found})))\n{code}\n{found})")
 
     def entry(self, index):
         """What the runner calls: v128 does not leave, and an exception is a result."""
-        arguments = " ".join(["(i32.const 6)", *(ZERO[k] if k == "v128" else f"({k}.const {index + 3})" for k in self.functions[index])])
+        arguments = " ".join(["(i32.const 6)", *(self.constant(k) for k in self.functions[index])])
         fold = ""
         for i, kind in reversed(list(enumerate(self.results))):
             fold += {"i32": "(i64.extend_i32_u)", "i64": "", "f64": "(i64.trunc_sat_f64_s)", "v128": "(i64x2.extract_lane 1)"}[kind]
@@ -145,8 +148,9 @@ class Module:
         names = " ".join(f"$f{i}" for i in range(len(self.functions)))
         tables = "\n".join(f"(table $t{i} {len(self.functions)} funcref) (elem (table $t{i}) (i32.const 0) func {names})" for i in range(2))
         code = "\n".join(f(i) for i in range(len(self.functions)) for f in (self.function, self.entry))
+        data = "\n".join(f'(data (memory {i}) (i32.const 0) "{"".join(chr(self.random.randrange(97, 123)) for _ in range(4100))}")' for i in range(3))
         return f"(module {types}\n{tags}\n{tables}\n" \
-               f'(memory (export "m0") 1) (memory (export "m1") 1) (memory (export "m2") 1 1 shared)\n{code})\n'
+               f'(memory (export "m0") 1) (memory (export "m1") 1) (memory (export "m2") 1 1 shared)\n{data}\n{code})\n'
 
 
 def make(seed):
