@@ -119,6 +119,7 @@ struct Function {
   std::vector<uint32_t> tables;       ///< of Switch nodes: for each index the successor to take
   struct Vector { uint64_t low, high; };
   std::vector<Vector> vectors;
+  bool thunk = false;                 ///< stands for another function, so it need not poll
 
   Node& operator[](NodeId id) { return nodes[id]; }
   const Node& operator[](NodeId id) const { return nodes[id]; }
