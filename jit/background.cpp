@@ -68,13 +68,14 @@ bool BackgroundImage::enter_loop(engine::Store& store, engine::Context& context,
 }
 
 void BackgroundImage::trace(const engine::Activation& activation, engine::Trap& trap) const {
-  walk_frames(*module_, activation, trap, this, [](const void* self, const std::byte* pc, bool call, CodePlace& place) {
-    const auto& image = *static_cast<const BackgroundImage*>(self);
-    const CodeArea* area = image.published_.load(std::memory_order_acquire);
-    if (area && area->find(pc, call, place)) return true;
-    const Image* all = image.final_.load(std::memory_order_acquire);
-    return all && all->find(pc, call, place);
-  });
+  walk_frames(*module_, activation, trap, *this);
+}
+
+bool BackgroundImage::find(const std::byte* pc, bool call, CodePlace& place) const {
+  const CodeArea* area = published_.load(std::memory_order_acquire);
+  if (area && area->find(pc, call, place)) return true;
+  const Image* all = final_.load(std::memory_order_acquire);
+  return all && all->find(pc, call, place);
 }
 
 std::shared_ptr<const Image> BackgroundImage::finished() const {

@@ -110,8 +110,10 @@ bool CodeArea::publish(std::span<Item> items) {
     const auto begin = static_cast<uint32_t>(at = round_up(at, CodeAlignment));
     std::memcpy(base_ + at, item.code->bytes.data(), item.code->bytes.size());
     at += item.code->bytes.size();
-    piece->functions.push_back({begin, static_cast<uint32_t>(at), item.code->frame_bytes, !item.is_thunk});
+    piece->functions.push_back({begin, static_cast<uint32_t>(at), item.code->frame_bytes, !item.is_thunk,
+                                static_cast<uint16_t>(item.code->argument_bytes)});
     piece->indices.push_back(item.func);
+    for (const Landing& l : item.code->landings) piece->landings.push_back({l.site + begin, l.tag, l.target + begin});
     for (const Site& s : item.code->sites) piece->sites.push_back({s.offset + begin, s.wasm_and_kind});
     item.at = base_ + begin;
     offsets.push_back(begin);
@@ -157,8 +159,8 @@ bool CodeArea::find(const std::byte* pc, bool call, CodePlace& place) const {
   const FunctionRecord* r = piece ? function_at(piece->functions, within) : nullptr;
   if (!r) return false;
   const Site* site = site_at(piece->sites, offset, call);
-  place = {piece->indices[static_cast<size_t>(r - piece->functions.data())], r->compiled != 0, r->frame_bytes,
-           site ? site->wasm_pc() : 0};
+  place = {piece->indices[static_cast<size_t>(r - piece->functions.data())], r->compiled != 0, r->frame_bytes, r->arguments,
+           site ? site->wasm_pc() : 0, landings_at(piece->landings, offset), base_};
   return true;
 }
 

@@ -45,6 +45,7 @@ class CodeArea {
     std::vector<FunctionRecord> functions;   ///< ascending, offsets in the area
     std::vector<uint32_t> indices;           ///< of each the function index
     std::vector<Site> sites;
+    std::vector<Landing> landings;
   };
   CodeArea(const engine::Module& module, const Audience& audience) : module_(module), audience_(audience) {}
   bool reserve();

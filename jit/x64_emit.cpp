@@ -65,6 +65,7 @@ void Emitter::lay_out_frame() {
   if ((calls || vectors) && (pushed + local_bytes_ + 8) % 16 != 0) local_bytes_ += 8;
   frame_bytes_ = pushed + local_bytes_;
   out_.frame_bytes = frame_bytes_;
+  out_.argument_bytes = signature_of(*f_.ir->type).arguments;
 }
 
 void Emitter::prologue() {
@@ -110,7 +111,7 @@ x86::Mem Emitter::constant(uint64_t low, uint64_t high, uint32_t bytes) {
 x86::Mem Emitter::memory(Loc loc, uint32_t size) const {
   const uint32_t slots = (f_.outgoing + 15) & ~15u;
   const uint32_t at = loc.kind == Loc::Slot ? slots + 8 * loc.at : loc.kind == Loc::Argument ? frame_bytes_ + 8 + loc.at : loc.at;
-  return x86::Mem(x86::rsp, static_cast<int32_t>(at), size);
+  return x86::Mem(x86::rsp, static_cast<int32_t>(at + (loc.kind == Loc::Outgoing ? 0 : pushed_)), size);
 }
 
 void Emitter::load_constant(PReg dst, Type type, uint64_t bits, bool keep_flags) {
@@ -223,6 +224,14 @@ void Emitter::emit_inst(uint32_t b, Inst& inst) {
         else jump_to(to);
       }
       return;
+    case Op::Invoke:
+      last_call_[b] = out_.sites.back().offset;
+      if (const uint32_t to = target(f_.blocks[b].succs[0]); to != next_[b]) jump_to(to);
+      return;
+    case Op::Landing:
+      out_.landings.push_back({last_call_[f_.blocks[b].preds[0]], static_cast<uint32_t>(inst.imm),
+                               static_cast<uint32_t>(code_.labelOffset(labels_[b]))});
+      return;
     case Op::Branch: return emit_branch(b, inst);
     case Op::Switch: return emit_switch(b, inst);
     case Op::Trap:
@@ -233,7 +242,8 @@ void Emitter::emit_inst(uint32_t b, Inst& inst) {
     case Op::Call:
     case Op::CallIndirect:
     case Op::TailCall:
-    case Op::TailCallIndirect: return emit_call(inst);
+    case Op::TailCallIndirect:
+    case Op::TailCallCode: return emit_call(inst);
     case Op::CallSlots:
     case Op::CallRef: return emit_call_slots(inst);
     case Op::CallBuiltin: return emit_builtin(inst);
@@ -324,6 +334,7 @@ bool Emitter::run(std::string* listing) {
   lay_out_frame();
   if (frame_bytes_ > MaxFrame) return false;
   find_empty_blocks();
+  last_call_.resize(f_.blocks.size());
   labels_.reserve(f_.blocks.size());
   for (size_t i = 0; i < f_.blocks.size(); ++i) labels_.push_back(a_.newLabel());
   prologue();

@@ -20,7 +20,6 @@
 namespace krait::pyhost {
 
 namespace fs = std::filesystem;
-using engine::Caller;
 using engine::FuncInstance;
 using engine::Outcome;
 using engine::Trap;
@@ -28,7 +27,7 @@ using engine::Trap;
 namespace {
 
 constexpr const char* ImagePath = "lib/python313.zip";
-constexpr int32_t ReactorAbi = 1;
+constexpr int32_t ReactorAbi = 2;
 
 uint64_t monotonic_now() {
   timespec t{};
@@ -68,59 +67,6 @@ class MappedFile {
   size_t size_ = 0;
 };
 
-/// What the functions of the module "krait" act on.
-struct PythonSandbox : Sandbox {
-  std::span<const std::byte> input;
-  std::vector<std::byte> output;
-  uint64_t output_limit = 0;
-  std::string user, function, entry;
-};
-
-PythonSandbox& sandbox_of(const Caller& caller) {
-  return *static_cast<PythonSandbox*>(static_cast<Sandbox*>(caller.store().host_data));
-}
-
-Outcome<int32_t> out_of_bounds(const char* name) {
-  return Trap::make(engine::TrapKind::Host, std::string("krait.") + name + ": the buffer is not inside the memory");
-}
-
-Outcome<int32_t> input_read(Caller& caller, uint32_t ptr, uint32_t length, uint32_t offset) {
-  const auto input = sandbox_of(caller).input;
-  const uint64_t n = offset < input.size() ? std::min<uint64_t>(length, input.size() - offset) : 0;
-  const auto to = caller.bytes(ptr, n);
-  if (!to) return out_of_bounds("input_read");
-  if (n != 0) std::memcpy(to->data(), input.data() + offset, n);
-  return static_cast<int32_t>(n);
-}
-
-Outcome<int32_t> output_write(Caller& caller, uint32_t ptr, uint32_t length) {
-  PythonSandbox& sandbox = sandbox_of(caller);
-  if (length > sandbox.output_limit) return static_cast<int32_t>(Errno::FBig);
-  const auto from = caller.bytes(ptr, length);
-  if (!from) return out_of_bounds("output_write");
-  sandbox.output.assign(from->begin(), from->end());
-  return 0;
-}
-
-Outcome<int32_t> call_info(Caller& caller, uint32_t kind, uint32_t ptr, uint32_t length) {
-  const PythonSandbox& sandbox = sandbox_of(caller);
-  const std::string* const names[] = {&sandbox.user, &sandbox.function, &sandbox.entry};
-  if (kind >= std::size(names)) return 0;
-  const std::string& name = *names[kind];
-  const size_t n = std::min<size_t>(length, name.size());
-  const auto to = caller.bytes(ptr, n);
-  if (!to) return out_of_bounds("call_info");
-  if (n != 0) std::memcpy(to->data(), name.data(), n);
-  return static_cast<int32_t>(name.size());
-}
-
-void define_krait(engine::Linker& linker) {
-  linker.func("krait", "input_size", [](Caller& caller) { return static_cast<uint32_t>(sandbox_of(caller).input.size()); });
-  linker.func("krait", "input_read", &input_read);
-  linker.func("krait", "output_write", &output_write);
-  linker.func("krait", "call_info", &call_info);
-}
-
 std::string join_trap(const char* what, const Trap& trap) {
   if (trap.kind == engine::TrapKind::Exit)
     return std::string(what) + ": Python left with status " + std::to_string(trap.exit_code);
@@ -159,8 +105,7 @@ Result<std::shared_ptr<const PythonRuntime>> PythonRuntime::load(const PythonCon
 namespace {
 
 Result<std::shared_ptr<Directory>> make_tree(const MappedFile& stdlib, std::shared_ptr<const void> keep,
-                                             const std::vector<HostMount>& mounts, uint64_t byte_limit) {
-  MemoryTree memory(byte_limit + (uint64_t{1} << 16));  // the room for what stands there at the start
+                                             const std::vector<HostMount>& mounts, MemoryTree& memory) {
   bool built = memory.add_shared_file(ImagePath, stdlib.bytes(), std::move(keep)).ok() && memory.make_path("tmp").ok();
   std::vector<MountPoint> points;
   const bool covers_root = std::any_of(mounts.begin(), mounts.end(), [](const HostMount& m) { return m.guest == "/"; });
@@ -187,16 +132,18 @@ Result<std::shared_ptr<Directory>> make_tree(const MappedFile& stdlib, std::shar
 struct PythonInstance::State {
   std::shared_ptr<const PythonRuntime> runtime;
   Stdio stdio;
-  PythonSandbox sandbox;
+  CallSandbox sandbox;
   std::optional<Wasi> wasi;
   std::optional<engine::Store> store;
   engine::Instance* instance = nullptr;
   engine::Memory* memory = nullptr;
   FuncInstance *malloc = nullptr, *free = nullptr, *check = nullptr, *load = nullptr, *call = nullptr, *run = nullptr,
-               *exception = nullptr, *reseed = nullptr;
+               *exception = nullptr, *reseed = nullptr, *alarm = nullptr;
   PythonOptions options;
   std::shared_ptr<const PythonSnapshot> origin;
-  uint64_t start_ns = 0;
+  std::optional<MemoryTree> memory_tree;
+  uint64_t start_ns = 0, bytes_at_start = 0;
+  size_t open_at_start = 0;
   bool usable = true;
 
   Result<void> start();
@@ -262,7 +209,8 @@ Result<void> PythonInstance::State::find_exports() {
   };
   const Need needs[] = {{"malloc", &malloc},         {"free", &free},       {"krait_check", &check},
                         {"krait_load", &load},       {"krait_call", &call}, {"krait_run", &run},
-                        {"krait_exception", &exception}, {"krait_reseed", &reseed}};
+                        {"krait_exception", &exception}, {"krait_reseed", &reseed},
+                        {"krait_alarm", &alarm}};
   for (const Need& need : needs) {
     *need.to = instance->export_func(need.name);
     if (!*need.to || !memory) return Error{std::string("the Python runtime lacks the export ") + need.name + ": build it again"};
@@ -276,12 +224,15 @@ Result<void> PythonInstance::State::find_exports() {
 /// A file tree, descriptors and an environment as a sandbox has them at its start.
 Result<void> PythonInstance::State::make_files() {
   const PythonRuntime::Parts& parts = runtime->parts();
-  auto tree = make_tree(*parts.stdlib, parts.stdlib, options.mounts, options.limits.tmp_bytes);
+  memory_tree.emplace(options.limits.tmp_bytes + (uint64_t{1} << 16));  // the room for what stands there at the start
+  auto tree = make_tree(*parts.stdlib, parts.stdlib, options.mounts, *memory_tree);
   if (!tree) return std::move(tree.error());
   stdio = options.stdio;
   wasi.emplace(WasiOptions{{"python"}, options.env, options.stdio, {{"/", std::move(*tree)}}, options.limits.open_files,
                            options.waiter});
   sandbox.wasi = &*wasi;
+  bytes_at_start = memory_tree->bytes_used();
+  open_at_start = wasi->descriptors().open_count();
   sandbox.output_limit = options.limits.output_bytes;
   return {};
 }
@@ -329,6 +280,16 @@ Result<void> PythonInstance::State::renew() {
 PythonInstance::PythonInstance(std::unique_ptr<State> state) : state_(std::move(state)) {}
 PythonInstance::~PythonInstance() = default;
 bool PythonInstance::usable() const { return state_->usable; }
+uint64_t PythonInstance::memory_bytes() const { return state_->memory->size(); }
+CallSandbox& PythonInstance::sandbox() { return state_->sandbox; }
+engine::Outcome<> PythonInstance::alarm(Alarm kind, uint64_t limit_ms) {
+  return engine::call<void>(*state_->store, *state_->alarm, static_cast<int32_t>(kind),
+                            static_cast<int32_t>(std::min<uint64_t>(limit_ms, INT32_MAX)));
+}
+bool PythonInstance::snapshot_is_whole() const {
+  const State& s = *state_;
+  return s.sandbox.uses == 0 && s.bytes_at_start == s.memory_tree->bytes_used() && s.wasi->descriptors().open_count() == s.open_at_start;
+}
 engine::Store& PythonInstance::store() { return *state_->store; }
 void PythonInstance::set_stdio(const Stdio& stdio) {
   state_->stdio = stdio;
@@ -432,6 +393,7 @@ CallResult PythonInstance::finish(Outcome<int32_t> status, uint64_t begin_ns) {
   if (status) {
     result.status = *status;
     result.exception = s.by_exception();
+    if (result.exception) result.failure = std::exchange(s.sandbox.failure, std::nullopt);
   } else {
     Ended ended = ended_by(std::move(status.error()));
     result.status = ended.status;
@@ -467,6 +429,8 @@ Result<void> PythonInstance::reset() {
   if (auto restored = s.origin->state_->restore(*s.instance); !restored) return restored;
   s.sandbox.output.clear();
   s.sandbox.input = {};
+  s.sandbox.failure.reset();
+  s.sandbox.message.clear();
   if (auto made = s.make_files(); !made) return made;
   s.store->clear_interrupts();
   const GuestTurn turn(s.wasi->waiter(), *s.store);

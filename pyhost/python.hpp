@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "pyhost/call_sandbox.hpp"
 #include "pyhost/command.hpp"
 
 namespace krait::pyhost {
@@ -65,6 +66,7 @@ struct CallResult {
   int32_t status = 0;              ///< 0 success; the function's own int; SystemExit's; 1 exception; Ended::TrapStatus
   std::vector<std::byte> output;   ///< what the function set as its output
   bool exception = false;          ///< ended by an exception: its traceback went to stderr
+  std::optional<PythonFailure> failure;  ///< that exception
   std::optional<engine::Trap> trap;
   CallTimings timings;
 };
@@ -121,6 +123,18 @@ class PythonInstance {
   /// Puts a sandbox that was made from a snapshot back to it, whatever the calls since did, traps and exits included:
   /// memory, files, descriptors, environment; random state is fresh. On an error it is spent for good.
   Result<void> reset();
+
+  enum class Alarm : int32_t { WallTime = 0, CpuTime = 1 };
+  /// Raises TimeoutError in the running call, at Python's next look at its signals; `limit_ms` is for its text. To be called by
+  /// on_interrupt() of the store.
+  engine::Outcome<> alarm(Alarm kind, uint64_t limit_ms);
+  /// Whether a snapshot() now would be all of it: false where the code run so far has read its input, set an output, asked
+  /// anything else of the service, written files or left descriptors open.
+  [[nodiscard]] bool snapshot_is_whole() const;
+  /// Bytes of linear memory now; it only grows until a reset.
+  [[nodiscard]] uint64_t memory_bytes() const;
+  /// What its host functions act on.
+  [[nodiscard]] CallSandbox& sandbox();
 
   /// False after a trap or an exit.
   [[nodiscard]] bool usable() const;

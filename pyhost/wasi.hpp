@@ -63,6 +63,7 @@ class Wasi {
  public:
   explicit Wasi(WasiOptions options);
   [[nodiscard]] DescriptorTable& descriptors() { return descriptors_; }
+  [[nodiscard]] const DescriptorTable& descriptors() const { return descriptors_; }
   [[nodiscard]] Waiter& waiter() const { return *waiter_; }
   [[nodiscard]] const std::vector<std::string>& args() const { return args_; }
   /// "NAME=value"

@@ -1,5 +1,7 @@
-// The guest's code runs on the stack of its call's coroutine; each wait gives the slot back, and the thread to others.
+// A sandbox's life: made from a snapshot, run, put back. What a call said and took goes into its report.
 #include "pyhost/calls/cell.hpp"
+
+#include <algorithm>
 
 #include "io/coroutine.hpp"
 #include "pyhost/calls/core.hpp"
@@ -7,34 +9,6 @@
 
 namespace krait::pyhost::calls {
 namespace {
-
-/// Room below a coroutine's guest code for the host functions that it calls.
-constexpr size_t HostStack = size_t{256} << 10;
-
-io::Deadline io_deadline(Deadline deadline) {
-  timespec now{};
-  clock_gettime(deadline.clock, &now);
-  const uint64_t at = static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
-  const uint64_t left = deadline.ns > at ? deadline.ns - at : 0;
-  return io::Deadline::in(static_cast<int64_t>(std::min<uint64_t>(left, INT64_MAX)));
-}
-
-}  // namespace
-
-bool CoroutineWaiter::sleep_until(Deadline deadline) {
-  lane_.leave_slot();
-  const int woken = io::sleep_until(io_deadline(deadline));
-  lane_.take_slot();
-  return woken == 0;
-}
-
-bool CoroutineWaiter::poll(std::span<pollfd> fds, std::optional<Deadline> deadline) {
-  for (pollfd& fd : fds) fd.revents = POLLNVAL;
-  if (!fds.empty()) return true;
-  return sleep_until(deadline.value_or(Deadline{CLOCK_MONOTONIC, UINT64_MAX}));
-}
-
-void CoroutineWaiter::yield() { io::yield(); }
 
 PythonLimits python_limits(const CallLimits& limits) {
   PythonLimits python;
@@ -45,18 +19,25 @@ PythonLimits python_limits(const CallLimits& limits) {
   return python;
 }
 
-Result<std::unique_ptr<Cell>> Cell::create(Lane& lane, std::shared_ptr<const PythonRuntime> python,
-                                           std::shared_ptr<const PythonSnapshot> snapshot, const CallLimits& limits) {
+/// How a call that trapped or raised after its alarm, or a cancel, has ended.
+CallEnd end_of(const Watch& watch, CallEnd otherwise) {
+  if (watch.call().cancelled) return CallEnd::Cancelled;
+  return watch.alarmed() ? CallEnd::TimedOut : otherwise;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Cell>> Cell::create(Lane& lane, std::shared_ptr<const PythonSnapshot> snapshot, const CallLimits& limits) {
   std::unique_ptr<Cell> cell(new Cell(lane));
   PythonOptions options;
   options.env = default_python_env();
   options.stdio = {};
   options.limits = python_limits(limits);
-  options.waiter = &cell->waiter_;
-  options.native_stack_limit = io::current()->stack_limit() + HostStack;
-  auto made = PythonInstance::create(std::move(python), std::move(options), std::move(snapshot));
+  options.waiter = &cell->guest_;
+  auto made = PythonInstance::create(lane.core().python, std::move(options), std::move(snapshot));
   if (!made) return std::move(made.error());
   cell->instance_ = std::move(*made);
+  cell->instance_->sandbox().chaining = &cell->guest_;
   cell->limits = limits;
   lane.core().sandboxes++;
   return cell;
@@ -66,31 +47,26 @@ Cell::~Cell() {
   if (instance_) lane_.core().sandboxes--;
 }
 
-void Cell::watch_over(Call& call) {
+void Cell::run(const std::shared_ptr<Call>& call, What what, CallReport& report) {
   engine::Store& store = instance_->store();
-  store.on_yield = [this, &call] {
-    lane_.set_on_cpu(nullptr);
-    io::yield();
-    lane_.set_on_cpu(&instance_->store());
-    if (call.cancelled) instance_->store().interrupt(engine::InterruptCall);
-  };
-  store.on_interrupt = [&call]() -> engine::Outcome<> {
-    if (call.cancelled) return engine::Trap::make(engine::TrapKind::Interrupted, "the call was cancelled");
-    return {};
-  };
-}
-
-void Cell::run(Call& call, bool loaded, CallReport& report) {
-  instance_->store().set_native_stack_limit(io::current()->stack_limit() + HostStack);
-  watch_over(call);
-  const auto out = std::make_shared<BufferSink>(call.limits.stdio_bytes), err = std::make_shared<BufferSink>(call.limits.stdio_bytes);
+  const auto out = std::make_shared<BufferSink>(call->limits.stdio_bytes), err = std::make_shared<BufferSink>(call->limits.stdio_bytes);
   instance_->set_stdio({nullptr, out, err});
-  const CallRequest request{call.spec.user, call.spec.function, call.function->source, call.spec.entry, call.spec.input};
-  lane_.set_on_cpu(&instance_->store());
-  auto result = loaded ? instance_->invoke(request) : instance_->call(request);
-  lane_.set_on_cpu(nullptr);
+  const CallRequest request{call->spec.user, call->spec.function, call->function->source, call->spec.entry, call->spec.input};
+
+  Watch watch(call, store);
+  guest_.attach(&watch);
+  store.on_interrupt = [&] {
+    return watch.act([this](PythonInstance::Alarm kind, uint64_t ms) { return instance_->alarm(kind, ms); });
+  };
+  watch.on_cpu();
+  auto result = what == What::Load ? instance_->load(request) : what == What::Invoke ? instance_->invoke(request) : instance_->call(request);
+  watch.off_cpu();
+  guest_.attach(nullptr);
+
   report.out = out->take(), report.err = err->take();
   report.dropped_out = out->dropped(), report.dropped_err = err->dropped();
+  report.times.cpu = watch.cpu_ns();
+  report.peak_memory = instance_->memory_bytes();
   if (!result) {
     report.error = result.error().to_string();
     return;
@@ -100,25 +76,32 @@ void Cell::run(Call& call, bool loaded, CallReport& report) {
   report.output = std::move(result->output);
   report.times.run = result->timings.run_ns;
   if (result->trap) {
-    report.end = call.cancelled ? CallEnd::Cancelled : CallEnd::Trapped;
+    report.end = end_of(watch, CallEnd::Trapped);
     report.error = result->trap->to_string();
   } else if (result->exception) {
-    report.end = CallEnd::Raised;
-    report.failure = PythonFailure{{}, {}, report.err};
+    report.failure = std::move(result->failure);
+    const bool timed_out = watch.alarmed() && report.failure && report.failure->type == "TimeoutError";
+    report.end = timed_out ? CallEnd::TimedOut : CallEnd::Raised;
   }
 }
 
-void run_wasm(Lane& lane, Call& call, const std::shared_ptr<const engine::Module>& module, engine::Compiler* compiler,
-              CallReport& report) {
-  CoroutineWaiter waiter(lane);
-  const auto out = std::make_shared<BufferSink>(call.limits.output_bytes), err = std::make_shared<BufferSink>(call.limits.stdio_bytes);
+Result<void> Cell::reset() {
+  const uint64_t begin = monotonic_ns();
+  auto done = instance_->reset();
+  reset_ns = monotonic_ns() - begin;
+  return done;
+}
+
+void run_wasm(Lane& lane, const std::shared_ptr<Call>& call, const std::shared_ptr<const engine::Module>& module,
+              engine::Compiler* compiler, CallReport& report) {
+  Guest guest(lane);
+  const auto out = std::make_shared<BufferSink>(call->limits.output_bytes), err = std::make_shared<BufferSink>(call->limits.stdio_bytes);
   CommandOptions command;
-  command.args = {call.spec.function};
-  command.stdio = {bytes_source(call.spec.input), out, err};
+  command.args = {call->spec.function};
+  command.stdio = {bytes_source(call->spec.input), out, err};
   command.store.compiler = compiler;
-  command.store.max_memory_pages = call.limits.memory_bytes / engine::PageSize;
-  command.store.native_stack_limit = io::current()->stack_limit() + HostStack;
-  command.waiter = &waiter;
+  command.store.max_memory_pages = call->limits.memory_bytes / engine::PageSize;
+  command.waiter = &guest;
   const uint64_t begin = monotonic_ns();
   auto ended = run_command(module, command);
   report.times.run = monotonic_ns() - begin;
@@ -133,13 +116,6 @@ void run_wasm(Lane& lane, Call& call, const std::shared_ptr<const engine::Module
   report.end = ended->trap ? CallEnd::Trapped : CallEnd::Returned;
   report.status = ended->status;
   if (ended->trap) report.error = ended->trap->to_string();
-}
-
-Result<void> Cell::reset() {
-  const uint64_t begin = monotonic_ns();
-  auto done = instance_->reset();
-  reset_ns = monotonic_ns() - begin;
-  return done;
 }
 
 }  // namespace krait::pyhost::calls

@@ -50,7 +50,8 @@ void Core::cancel(const std::shared_ptr<Call>& call) {
   }
 }
 
-Result<std::shared_ptr<const FunctionStart>> Core::start_of(FunctionVersion& function) {
+std::shared_ptr<const FunctionStart> Core::start_of(Lane& lane, const std::shared_ptr<Call>& call, CallReport& report) {
+  FunctionVersion& function = *call->function;
   for (;;) {
     std::shared_ptr<io::FutureCore> wait_for, mine;
     {
@@ -60,13 +61,15 @@ Result<std::shared_ptr<const FunctionStart>> Core::start_of(FunctionVersion& fun
       if (!wait_for) mine = function.being_made = std::make_shared<io::FutureCore>();
     }
     if (wait_for) {
-      if (const int error = wait_for->wait({}); error != 0) return Error{"the call was cancelled"};
-      continue;
+      if (wait_for->wait({}) == 0) continue;
+      report.end = CallEnd::Cancelled;
+      report.error = "the call was cancelled";
+      return nullptr;
     }
-    auto made = make_start(function);
+    auto made = make_start(lane, call, report);
     {
       const std::lock_guard lock(function.mutex);
-      if (made) function.start = *made;
+      function.start = made;
       function.being_made.reset();
     }
     mine->set(0);
@@ -74,16 +77,50 @@ Result<std::shared_ptr<const FunctionStart>> Core::start_of(FunctionVersion& fun
   }
 }
 
-Result<std::shared_ptr<const FunctionStart>> Core::make_start(const FunctionVersion& function) {
+void Core::prepare(const std::string& user, const std::string& function) {
+  auto version = functions.find(user, function);
+  if (!version) return;
+  auto call = std::make_shared<Call>();
+  call->spec.user = user;
+  call->spec.function = function;
+  call->function = *version;
+  call->limits = (*version)->limits.over(options.limits);
+  const auto done = std::make_shared<io::FutureCore>();
+  Lane& lane = *lanes[0];
+  lane.spawn([this, &lane, call, done] {
+    CallReport report;
+    (void)start_of(lane, call, report);
+    done->set(0);
+  });
+  (void)done->wait({});
+}
+
+std::shared_ptr<const FunctionStart> Core::make_start(Lane& lane, const std::shared_ptr<Call>& call, CallReport& report) {
+  const FunctionVersion& function = *call->function;
   auto start = std::make_shared<FunctionStart>();
   if (function.info.kind == store::FunctionKind::Wasm) {
     auto module = engine::Module::compile(std::span<const std::byte>(function.contents));
-    if (!module) return std::move(module.error());
-    start->module = std::move(*module);
-    return std::shared_ptr<const FunctionStart>(std::move(start));
+    if (module) start->module = std::move(*module);
+    else report.error = module.error().to_string();
+    return module ? start : nullptr;
   }
+  auto cell = Cell::create(lane, base, call->limits);
+  if (!cell) {
+    report.error = cell.error().to_string();
+    return nullptr;
+  }
+  (*cell)->run(call, Cell::What::Load, report);
+  if (report.end != CallEnd::Returned || report.status != 0) return nullptr;
   start->snapshot = base;
-  return std::shared_ptr<const FunctionStart>(std::move(start));
+  if ((*cell)->instance().snapshot_is_whole()) {
+    auto snapshot = (*cell)->instance().snapshot();
+    if (snapshot) {
+      start->snapshot = std::move(*snapshot);
+      start->loaded = true;
+    }
+  }
+  report = CallReport{};
+  return start;
 }
 
 }  // namespace krait::pyhost::calls

@@ -8,7 +8,6 @@
 #include "pyhost/calls/call.hpp"
 #include "pyhost/calls/functions.hpp"
 #include "pyhost/calls/lane.hpp"
-#include "pyhost/calls/pulse.hpp"
 
 namespace krait::pyhost::calls {
 
@@ -22,8 +21,12 @@ struct Core {
   void finish(const std::shared_ptr<Call>& call, CallReport report);
   /// The call and those under it.
   void cancel(const std::shared_ptr<Call>& call);
-  /// The start of a function's calls, made at the first need. In a coroutine.
-  Result<std::shared_ptr<const FunctionStart>> start_of(FunctionVersion& function);
+  /// The start of a function's calls, made at the first need: `call`'s function is loaded in its name, on its time. Null
+  /// where that failed: `report` then says how.
+  std::shared_ptr<const FunctionStart> start_of(Lane& lane, const std::shared_ptr<Call>& call, CallReport& report);
+
+  /// Makes a function's start now, and waits for it; a failure shows in its calls. From a coroutine or a thread.
+  void prepare(const std::string& user, const std::string& function);
 
   io::Runtime& runtime;
   const ServiceOptions options;
@@ -32,7 +35,6 @@ struct Core {
   CallTable table;
   std::shared_ptr<const PythonSnapshot> base;  // Python started, nothing loaded
   std::vector<std::unique_ptr<Lane>> lanes;
-  std::unique_ptr<Pulse> pulse;
   std::atomic<bool> ending{false};
   std::atomic<uint64_t> queued{0}, running{0}, waiting{0}, sandboxes{0}, idle{0}, submitted{0}, ended{0}, refused{0};
 
@@ -40,7 +42,7 @@ struct Core {
   std::shared_ptr<io::FutureCore> quiet;  // set when no call is under way
 
  private:
-  Result<std::shared_ptr<const FunctionStart>> make_start(const FunctionVersion& function);
+  std::shared_ptr<const FunctionStart> make_start(Lane& lane, const std::shared_ptr<Call>& call, CallReport& report);
 };
 
 }  // namespace krait::pyhost::calls

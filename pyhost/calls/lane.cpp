@@ -39,18 +39,7 @@ void Lane::nudge(std::shared_ptr<Call> call) {
   });
 }
 
-void Lane::beat() {
-  const std::lock_guard lock(cpu_mutex_);
-  if (on_cpu_) on_cpu_->interrupt(engine::InterruptYield);
-}
-
-void Lane::set_on_cpu(engine::Store* store) {
-  const std::lock_guard lock(cpu_mutex_);
-  on_cpu_ = store;
-}
-
 void Lane::leave_slot() {
-  set_on_cpu(nullptr);
   --running_;
   core_.waiting++;
   pump();
@@ -63,26 +52,37 @@ void Lane::take_slot() {
 
 void Lane::pump() {
   while (running_ < core_.options.max_running && !queue_.empty()) {
-    std::shared_ptr<Call> call = std::move(queue_.front());
+    const bool full = cells_in_use_ >= core_.options.max_sandboxes;
+    if (full && running_ > 0) return;  // one of those that run will end, or wait
+    const std::shared_ptr<Call> call = std::move(queue_.front());
     queue_.pop_front();
-    ++running_;
-    const CallId id = call->id;
-    tasks_[id] = scope_.spawn([this, call] { run(call); }, "call");
-    if (tasks_[id].valid()) continue;
-    tasks_.erase(id);
-    --running_;
     core_.queued--;
-    CallReport report;
-    report.end = CallEnd::Failed;
-    report.status = Ended::TrapStatus;
-    report.error = "no stack is to be had for the call";
-    load_--;
-    core_.finish(call, std::move(report));
+    if (full) {
+      refuse(call, "all sandboxes are taken by calls that wait for others: the chain is too deep or too wide");
+      continue;
+    }
+    ++running_, ++cells_in_use_;
+    io::Task task = scope_.spawn([this, call] { run(call); }, "call");
+    if (task.valid()) {
+      tasks_[call->id] = task;
+      continue;
+    }
+    --running_, --cells_in_use_;
+    refuse(call, "no stack is to be had for the call");
   }
 }
 
+void Lane::refuse(const std::shared_ptr<Call>& call, const char* why) {
+  CallReport report;
+  report.end = CallEnd::Failed;
+  report.status = Ended::TrapStatus;
+  report.error = why;
+  report.shard = shard_.index();
+  load_--;
+  core_.finish(call, std::move(report));
+}
+
 void Lane::run(const std::shared_ptr<Call>& call) {
-  core_.queued--;
   core_.running++;
   CallReport report;
   report.shard = shard_.index();
@@ -91,38 +91,39 @@ void Lane::run(const std::shared_ptr<Call>& call) {
     const std::lock_guard lock(call->mutex);
     call->state = CallState::Running;
   }
-  std::unique_ptr<Cell> cell = start_and_run(*call, report);
+  std::unique_ptr<Cell> cell = start_and_run(call, report);
   core_.running--;
   load_--;
   core_.finish(call, std::move(report));
   tasks_.erase(call->id);
   if (cell && cell->reset()) keep_cell(std::move(cell));
-  --running_;
+  --running_, --cells_in_use_;
   pump();
 }
 
-std::unique_ptr<Cell> Lane::start_and_run(Call& call, CallReport& report) {
+std::unique_ptr<Cell> Lane::start_and_run(const std::shared_ptr<Call>& call, CallReport& report) {
   report.end = CallEnd::Failed;
   report.status = Ended::TrapStatus;
-  if (call.cancelled) {
+  if (call->cancelled) {
     report.end = CallEnd::Cancelled;
     report.error = "the call was cancelled";
     return nullptr;
   }
   const uint64_t begin = monotonic_ns();
-  const auto start = core_.start_of(*call.function);
-  if (start && (*start)->module) {
-    run_wasm(*this, call, (*start)->module, core_.python->compiler(), report);
+  const auto start = core_.start_of(*this, call, report);
+  if (!start) return nullptr;
+  if (start->module) {
+    run_wasm(*this, call, start->module, core_.python->compiler(), report);
     return nullptr;
   }
-  auto cell = start ? take_cell(call, *start) : Result<std::unique_ptr<Cell>>(start.error());
+  auto cell = take_cell(*call, start);
   if (!cell) {
     report.error = cell.error().to_string();
     return nullptr;
   }
   report.times.start = monotonic_ns() - begin;
   report.times.reset = (*cell)->reset_ns;
-  (*cell)->run(call, (*start)->loaded, report);
+  (*cell)->run(call, start->loaded ? Cell::What::Invoke : Cell::What::Both, report);
   return std::move(*cell);
 }
 
@@ -131,7 +132,7 @@ Result<std::unique_ptr<Cell>> Lane::take_cell(Call& call, const std::shared_ptr<
     return cell->start == start && cell->limits == call.limits;
   });
   if (found == idle_.end()) {
-    auto cell = Cell::create(*this, core_.python, start->snapshot, call.limits);
+    auto cell = Cell::create(*this, start->snapshot, call.limits);
     if (cell) (*cell)->start = start;
     return cell;
   }

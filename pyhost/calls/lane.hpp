@@ -1,10 +1,9 @@
 // Private to calls/: a shard's calls: who waits for a slot, who runs, and the sandboxes that are ready.
 //
 // Invariants
-//  1. All is the shard's thread's, but enqueue() and beat().
+//  1. All is the shard's thread's, but enqueue() and nudge().
 //  2. A call has a slot while it runs or wants to; while it waits it has none, and takes one beyond the limit when it goes
 //     on: so calls that wait for one another never hold each other up.
-//  3. on_cpu_ is the store whose guest code is on the thread's stack now, guarded by cpu_mutex_ since the pulse reads it.
 #pragma once
 
 #include <deque>
@@ -31,10 +30,10 @@ class Lane {
 
   /// Any thread.
   void enqueue(std::shared_ptr<Call> call);
+  /// Runs `work` in a coroutine here. Any thread.
+  void spawn(io::Closure work) { shard_.spawn(scope_, std::move(work), "service"); }
   /// Looks whether `call`, cancelled, is parked or queued here, and wakes it. Any thread.
   void nudge(std::shared_ptr<Call> call);
-  /// Any thread: the guest that runs gives others a turn.
-  void beat();
   [[nodiscard]] size_t load() const { return load_.load(std::memory_order_relaxed); }
   [[nodiscard]] io::Shard& shard() { return shard_; }
   [[nodiscard]] Core& core() { return core_; }
@@ -42,13 +41,12 @@ class Lane {
   /// Around the waits of a call that runs here.
   void leave_slot();
   void take_slot();
-  /// Which store's guest code runs from now on; null for none.
-  void set_on_cpu(engine::Store* store);
 
  private:
   void pump();
   void run(const std::shared_ptr<Call>& call);
-  std::unique_ptr<Cell> start_and_run(Call& call, CallReport& report);
+  std::unique_ptr<Cell> start_and_run(const std::shared_ptr<Call>& call, CallReport& report);
+  void refuse(const std::shared_ptr<Call>& call, const char* why);
   Result<std::unique_ptr<Cell>> take_cell(Call& call, const std::shared_ptr<const FunctionStart>& start);
   void keep_cell(std::unique_ptr<Cell> cell);
 
@@ -58,10 +56,9 @@ class Lane {
   std::deque<std::shared_ptr<Call>> queue_;
   std::unordered_map<CallId, io::Task> tasks_;
   uint32_t running_ = 0;
+  uint32_t cells_in_use_ = 0;
   std::list<std::unique_ptr<Cell>> idle_;  // the one used last in front
   uint64_t idle_bytes_ = 0;
-  std::mutex cpu_mutex_;
-  engine::Store* on_cpu_ = nullptr;
   io::Scope scope_;
 };
 

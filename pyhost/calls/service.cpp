@@ -56,15 +56,11 @@ Result<std::unique_ptr<Service>> Service::start(io::Runtime& runtime, store::Fun
   impl->base = std::move(*taken);
   for (size_t i = 0; i < runtime.shards(); ++i)
     impl->lanes.push_back(std::make_unique<calls::Lane>(*impl, runtime.shard(i)));
-  impl->pulse = std::make_unique<calls::Pulse>(std::chrono::milliseconds(5), [core = impl.get()] {
-    for (const auto& lane : core->lanes) lane->beat();
-  });
   return std::unique_ptr<Service>(new Service(std::move(impl)));
 }
 
 Service::~Service() {
   shutdown(std::chrono::nanoseconds(0));
-  impl_->pulse.reset();
   impl_->lanes.clear();
 }
 
@@ -146,6 +142,7 @@ Answer<store::FunctionInfo> Service::upload(UploadSpec spec) {
   }
   auto stored = core.functions.store().put(spec.user, spec.function, spec.kind, spec.contents, spec.limits.to_json());
   if (!stored) return broken(stored.error());
+  core.prepare(spec.user, spec.function);
   return std::move(*stored);
 }
 

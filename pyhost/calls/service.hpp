@@ -49,13 +49,6 @@ struct CallSpec {
   LimitChanges limits;  ///< tighter ones than the function's; wider ones are ignored
 };
 
-/// How a Python call failed.
-struct PythonFailure {
-  std::string type;       ///< "ValueError", "mymodule.Error"
-  std::string message;    ///< str(exception)
-  std::string traceback;  ///< as Python prints it, with causes; ends in a newline
-};
-
 /// Nanoseconds.
 struct CallTimes {
   uint64_t queued = 0;  ///< from submit() to having a slot

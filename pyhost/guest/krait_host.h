@@ -8,7 +8,7 @@
 #pragma once
 #include <stdint.h>
 
-#define KRAIT_ABI 1
+#define KRAIT_ABI 2
 
 #define KRAIT_IMPORT(name) __attribute__((import_module("krait"), import_name(#name)))
 #define KRAIT_EXPORT(name) __attribute__((export_name(#name)))
@@ -31,6 +31,44 @@ enum krait_info { KRAIT_INFO_USER = 0, KRAIT_INFO_FUNCTION = 1, KRAIT_INFO_ENTRY
 /// Copies up to `len` bytes of one of the call's names. Returns the name's full length; 0 for a
 /// kind that is not known.
 KRAIT_IMPORT(call_info) int32_t krait_call_info(int32_t kind, char* ptr, int32_t len);
+
+/// Reports the exception that ends the call, beside what is printed: its type's name, its text, its
+/// traceback as printed. Texts are cut at 1 MiB.
+KRAIT_IMPORT(raised)
+void krait_raised(const char* type, int32_t type_len, const char* message, int32_t message_len,
+                  const char* traceback, int32_t traceback_len);
+
+/// Starts a call of `entry` of the function `target` ("FUNC" or "USER/FUNC"; empty: the caller's
+/// own) and returns its id, > 0. A negative WASI errno where that is refused (44, noent: no such
+/// function; 2, access: another user's; 6, again: too many calls); krait_message says why.
+KRAIT_IMPORT(chain)
+int32_t krait_chain(const char* target, int32_t target_len, const char* entry, int32_t entry_len,
+                    const void* input, int32_t input_len);
+
+/// Copies up to `len` bytes of why the last krait_chain was refused. Returns its full length.
+KRAIT_IMPORT(message) int32_t krait_message(char* ptr, int32_t len);
+
+/// Waits until one of `count` calls has ended, or `timeout_ns` are over (negative: for ever).
+/// Returns the index of the first that has; -1: the time is over; -2: look at the signals and call
+/// again; -3 - i: ids[i] is no call that this one, or one that it comes from, has chained.
+KRAIT_IMPORT(wait) int32_t krait_wait(const int32_t* ids, int32_t count, int64_t timeout_ns);
+
+enum krait_result_field {
+  KRAIT_RESULT_STATUS = 0,  // two int32: the status, and how it ended (enum CallEnd of the host)
+  KRAIT_RESULT_OUTPUT = 1,
+  KRAIT_RESULT_TYPE = 2,  // of the exception; empty where there was none
+  KRAIT_RESULT_MESSAGE = 3,  // the exception's, or the host's where the call was trapped or failed
+  KRAIT_RESULT_TRACEBACK = 4,
+  KRAIT_RESULT_STDOUT = 5,
+  KRAIT_RESULT_STDERR = 6
+};
+
+/// Copies up to `len` bytes of a part of an ended call's result. Returns its full length; -1 where
+/// the call has not ended, or its result is gone.
+KRAIT_IMPORT(result) int32_t krait_result(int32_t id, int32_t field, void* ptr, int32_t len);
+
+/// Cancels a call that krait_wait could wait for, and those that it chained. 0, or -1.
+KRAIT_IMPORT(cancel) int32_t krait_cancel(int32_t id);
 
 // --- exports -------------------------------------------------------------------------------------
 //
@@ -75,6 +113,11 @@ int32_t krait_run(const char* argv, int32_t argv_len, const char* entry, int32_t
 /// 1 if the last krait_check, krait_load or krait_call ended by an exception other than SystemExit.
 KRAIT_EXPORT(krait_exception) int32_t krait_exception(void);
 
+/// Makes Python raise TimeoutError at its next look at its signals. `kind` 0: the wall time of `ms`
+/// is over, 1: the CPU time. May be called at any time, also while another export runs.
+KRAIT_EXPORT(krait_alarm) void krait_alarm(int32_t kind, int32_t ms);
+
 /// To be called after a restore from a snapshot, before anything else: takes up the new environment
-/// and preopens and reseeds `random`. Returns 0, or 1 with a traceback on fd 2.
+/// and preopens and reseeds `random`; the next krait_call first runs what pyfaasm.on_restore was
+/// given. Returns 0, or 1 with a traceback on fd 2.
 KRAIT_EXPORT(krait_reseed) int32_t krait_reseed(void);

@@ -4,7 +4,7 @@
 // 1. No Python frame of ours is ever on the stack, so a traceback shows the function's own frames
 // only.
 // 2. Every export leaves the exception state clear and Python's stdio flushed.
-// 3. All state that a snapshot must hold is in linear memory: CPython's, and the two statics below.
+// 3. All state that a snapshot must hold is in linear memory: CPython's, and the statics below.
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <stdbool.h>
@@ -12,6 +12,7 @@
 #include <wasi/libc-environ.h>
 #include <wasi/libc.h>
 
+#include "alarm.h"
 #include "boot.h"
 #include "hostmodule.h"
 #include "krait_host.h"
@@ -22,6 +23,7 @@ void __wasilibc_reset_preopens(void);
 
 static PyObject* loaded;  // the module of krait_load
 static bool by_exception;
+static bool restored;  // and no call since
 
 int32_t krait_abi(void) { return KRAIT_ABI; }
 int32_t krait_exception(void) { return by_exception; }
@@ -64,6 +66,75 @@ static int32_t status_of_exit(PyObject* exception) {
   return status;
 }
 
+/// Gives sys.stderr another object; the old one, or NULL with no exception set.
+static PyObject* swap_stderr(PyObject* file) {
+  PyObject* old = Py_XNewRef(PySys_GetObject("stderr"));
+  if (old && PySys_SetObject("stderr", file) < 0) Py_CLEAR(old);
+  PyErr_Clear();
+  return old;
+}
+
+static void write_text(PyObject* file, PyObject* string) {
+  PyObject* done = file == Py_None ? NULL : PyObject_CallMethod(file, "write", "O", string);
+  PyErr_Clear();
+  Py_XDECREF(done);
+}
+
+/// "ValueError", "mymodule.Error"; a new reference or NULL, an exception may be set.
+static PyObject* name_of_type(PyObject* type) {
+  PyObject* name = PyType_GetQualName((PyTypeObject*)type);
+  PyObject* module = PyObject_GetAttrString(type, "__module__");
+  bool plain = !module || !PyUnicode_Check(module) || PyUnicode_EqualToUTF8(module, "builtins") ||
+               PyUnicode_EqualToUTF8(module, "__main__");
+  if (name && !plain) Py_SETREF(name, PyUnicode_FromFormat("%U.%U", module, name));
+  Py_XDECREF(module);
+  return name;
+}
+
+/// Tells the host of the exception and of what was printed for it.
+static void report(PyObject* exception, PyObject* printed) {
+  PyObject* parts[] = {name_of_type((PyObject*)Py_TYPE(exception)), NULL, Py_XNewRef(printed)};
+  PyErr_Clear();
+  parts[1] = PyObject_Str(exception);
+  PyErr_Clear();
+  PyObject* bytes[3];
+  for (int i = 0; i < 3; i++) {
+    bytes[i] = parts[i] ? PyUnicode_AsEncodedString(parts[i], "utf-8", "replace") : NULL;
+    PyErr_Clear();
+    Py_XDECREF(parts[i]);
+    if (!bytes[i]) bytes[i] = PyBytes_FromString("");
+  }
+  if (bytes[0] && bytes[1] && bytes[2])
+    krait_raised(PyBytes_AS_STRING(bytes[0]), (int32_t)PyBytes_GET_SIZE(bytes[0]),
+                 PyBytes_AS_STRING(bytes[1]), (int32_t)PyBytes_GET_SIZE(bytes[1]),
+                 PyBytes_AS_STRING(bytes[2]), (int32_t)PyBytes_GET_SIZE(bytes[2]));
+  for (int i = 0; i < 3; i++) Py_XDECREF(bytes[i]);
+}
+
+/// Prints and clears the exception that is set, by sys.excepthook; to sys.stderr and to the host.
+static void print_and_report(void) {
+  PyObject* exception = PyErr_GetRaisedException();
+  PyObject* io = PyImport_ImportModule("io");
+  PyObject* buffer = io ? PyObject_CallMethod(io, "StringIO", NULL) : NULL;
+  PyErr_Clear();
+  PyObject* file = buffer ? swap_stderr(buffer) : NULL;
+  PyErr_SetRaisedException(Py_NewRef(exception));
+  PyErr_PrintEx(0);
+  PyObject* printed = NULL;
+  if (file) {
+    PySys_SetObject("stderr", file);
+    printed = PyObject_CallMethod(buffer, "getvalue", NULL);
+    if (printed) write_text(file, printed);
+  }
+  PyErr_Clear();
+  report(exception, printed);
+  Py_XDECREF(printed);
+  Py_XDECREF(file);
+  Py_XDECREF(buffer);
+  Py_XDECREF(io);
+  Py_DECREF(exception);
+}
+
 /// Prints the exception that is set, as the interpreter does at the end of a program, and clears
 /// it.
 static int32_t status_of_exception(void) {
@@ -74,7 +145,7 @@ static int32_t status_of_exception(void) {
     return status;
   }
   by_exception = true;
-  PyErr_PrintEx(0);
+  print_and_report();
   return 1;
 }
 
@@ -93,7 +164,7 @@ int32_t krait_init(void) {
     fflush(stderr);
     return 1;
   }
-  return krait_buffer_by_line() < 0 ? fail() : 0;
+  return krait_buffer_by_line() < 0 || krait_alarm_init() < 0 ? fail() : 0;
 }
 
 // --- check and load ------------------------------------------------------------------------------
@@ -291,12 +362,23 @@ static int take_result(PyObject* name, PyObject* result, int32_t* status) {
   return done;
 }
 
+/// What the module gave to pyfaasm.on_restore, before the first call after a restore.
+static int run_restore_hooks(void) {
+  if (!restored) return 0;
+  restored = false;
+  PyObject* core = PyDict_GetItemString(PyImport_GetModuleDict(), "pyfaasm.core");
+  if (!core) return 0;
+  PyObject* done = PyObject_CallMethod(core, "_restored", NULL);
+  Py_XDECREF(done);
+  return done ? 0 : -1;
+}
+
 int32_t krait_call(const char* entry, int32_t entry_len) {
   by_exception = false;
   krait_forget_output();
   int32_t status = 0;
   PyObject* name = entry_len ? text(entry, entry_len) : PyUnicode_FromString(DEFAULT_ENTRY);
-  PyObject* result = name ? call_entry(name) : NULL;
+  PyObject* result = name && run_restore_hooks() == 0 ? call_entry(name) : NULL;
   if (!result || take_result(name, result, &status) < 0) status = status_of_exception();
   Py_XDECREF(result);
   Py_XDECREF(name);
@@ -483,10 +565,11 @@ int32_t krait_reseed(void) {
   by_exception = false;
   __wasilibc_reset_preopens();
   if (renew_environment() < 0) return fail();
+  restored = true;
   PyObject* random = PyDict_GetItemString(PyImport_GetModuleDict(), "random");
-  if (!random) return 0;
-  PyObject* done = PyObject_CallMethod(random, "seed", NULL);
+  PyObject* done = random ? PyObject_CallMethod(random, "seed", NULL) : Py_None;
   if (!done) return fail();
-  Py_DECREF(done);
-  return 0;
+  if (random) Py_DECREF(done);
+  PyObject* uuid = PyDict_GetItemString(PyImport_GetModuleDict(), "uuid");
+  return !uuid || PyObject_SetAttrString(uuid, "_node", Py_None) == 0 ? 0 : fail();
 }

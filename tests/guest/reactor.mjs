@@ -9,6 +9,7 @@ const { WASI } = await import('node:wasi');
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 const FBIG = 22;
+const NOTSUP = 58;
 
 /** Python ended the instance by proc_exit. */
 export class Exit extends Error {
@@ -53,6 +54,12 @@ export class Reactor {
         this.memory().set(name.subarray(0, len), ptr);
         return name.length;
       },
+    };
+    // No service stands behind this host.
+    for (const { module, name } of WebAssembly.Module.imports(Reactor.modules.get(file)))
+      if (module === 'krait') krait[name] ??= () => -NOTSUP;
+    krait.raised = (...ranges) => {
+      this.raised = [0, 2, 4].map((i) => decoder.decode(this.memory().slice(ranges[i], ranges[i] + ranges[i + 1])));
     };
     this.instance = new WebAssembly.Instance(Reactor.modules.get(file), { wasi_snapshot_preview1: preview1, krait });
     wasi.initialize(this.instance);

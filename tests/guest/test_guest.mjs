@@ -47,7 +47,7 @@ function ended(action) {
   }
 }
 
-tests['the ABI has a version'] = () => assert.equal(new Reactor(runtime).call('krait_abi'), 1);
+tests['the ABI has a version'] = () => assert.equal(new Reactor(runtime).call('krait_abi'), 2);
 
 tests['hello greets'] = () => {
   const reactor = example('hello');

@@ -11,8 +11,7 @@
 #include "io/sync.hpp"
 #include "pyhost/io_waiter.hpp"
 #include "tests/io/fixture.hpp"
-#include "tests/pyhost/bytes.hpp"
-#include "tests/pyhost/runtime.hpp"
+#include "tests/pyhost/python_fixture.hpp"
 #include "tests/pyhost/scratch.hpp"
 #if KRAIT_JIT
 #include "jit/jit.hpp"
@@ -338,9 +337,9 @@ int main(int argc, char** argv) {
   std::unique_ptr<tools::DiskCodeCache> cache;
   std::unique_ptr<engine::Compiler> made;
   for (int i = 1; i + 1 < argc; ++i) {
-    if (std::string_view(argv[i]) != "--engine" || std::string_view(argv[i + 1]) != "jit" || !std::filesystem::exists(test::runtime_folder())) continue;
+    if (std::string_view(argv[i]) != "--engine" || std::string_view(argv[i + 1]) != "jit" || test::python_folder().empty()) continue;
     jit::Options options;
-    cache = std::make_unique<tools::DiskCodeCache>(test::runtime_folder().parent_path() / "code");
+    cache = std::make_unique<tools::DiskCodeCache>(test::python_folder().parent_path() / "code");
     options.cache = cache.get();
     made = jit::make_compiler(std::move(options));
     compiler = made.get();

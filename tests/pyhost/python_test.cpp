@@ -2,8 +2,7 @@
 #include <doctest/doctest.h>
 
 #include "pyhost/python.hpp"
-#include "tests/pyhost/bytes.hpp"
-#include "tests/pyhost/runtime.hpp"
+#include "tests/pyhost/python_fixture.hpp"
 #include "tests/pyhost/scratch.hpp"
 
 using namespace krait::pyhost;
@@ -11,7 +10,11 @@ using krait::test::bytes_of, krait::test::ScratchFolder, krait::test::text_of;
 
 namespace {
 
-const auto& runtime = krait::test::python_runtime;
+std::shared_ptr<const PythonRuntime> runtime() {
+  static const auto loaded = krait::test::load_python(nullptr);
+  if (!loaded) MESSAGE("skipped: the Python runtime is not built");
+  return loaded;
+}
 
 /// A sandbox and what it said.
 struct Python {

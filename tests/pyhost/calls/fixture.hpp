@@ -6,11 +6,22 @@
 #include <string>
 
 #include "pyhost/calls/service.hpp"
-#include "tests/pyhost/bytes.hpp"
-#include "tests/pyhost/runtime.hpp"
+#include "tests/pyhost/python_fixture.hpp"
 #include "tests/pyhost/scratch.hpp"
 
 namespace krait::test {
+
+inline std::vector<std::byte> copy_of(std::string_view text) {
+  const auto bytes = bytes_of(text);
+  return {bytes.begin(), bytes.end()};
+}
+
+/// Null, and a message, where it is not built.
+inline std::shared_ptr<const pyhost::PythonRuntime> python_runtime() {
+  static const auto loaded = load_python(nullptr);
+  if (!loaded) MESSAGE("skipped: the Python runtime is not built");
+  return loaded;
+}
 
 struct Serving {
   ScratchFolder folder;
@@ -29,12 +40,12 @@ struct Serving {
   }
 
   void upload(const std::string& function, std::string_view source, pyhost::LimitChanges limits = {}, const std::string& user = "u") {
-    const auto stored = service->upload({user, function, store::FunctionKind::Python, copied_bytes(source), limits});
+    const auto stored = service->upload({user, function, store::FunctionKind::Python, copy_of(source), limits});
     REQUIRE_MESSAGE(stored.ok(), stored.error().message);
   }
   pyhost::CallReport call(const std::string& function, std::string_view input = {}, const std::string& entry = "faasm_main",
                           const std::string& user = "u") {
-    auto report = service->call({user, function, entry, copied_bytes(input), {}});
+    auto report = service->call({user, function, entry, copy_of(input), {}});
     REQUIRE_MESSAGE(report.ok(), report.error().message);
     return std::move(*report);
   }

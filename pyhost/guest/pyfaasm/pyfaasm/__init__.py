@@ -1,20 +1,38 @@
-"""What a function calls: its input and output, in both of Faasm's dialects.
+"""What a function calls: its input and output, chained calls; in both of Faasm's dialects.
 
-    from pyfaasm import get_input, set_output          # the older names
-    from pyfaasm import read_input, write_output       # the newer ones
+    from pyfaasm import get_input, set_output, chain_this_with_input, await_call     # the older names
+    from pyfaasm import read_input, write_output, chain, await_call                  # the newer ones
 
-Under plain CPython the package works in local mode: set_local_input_output(True), or PYTHON_LOCAL_OUTPUT=1 in the environment.
+Under plain CPython the package works in local mode: set_local_input_output(True) and set_local_chaining(True), or
+PYTHON_LOCAL_OUTPUT=1 and PYTHON_LOCAL_CHAINING=1 in the environment.
 """
+from .chain import (
+    CallError,
+    CallResult,
+    await_all,
+    await_any,
+    await_call,
+    await_call_output,
+    cancel_call,
+    chain,
+    chain_name,
+    chain_this_with_input,
+    get_result,
+)
 from .core import (
     call_info,
     check_python_bindings,
+    get_emulator_async_response,
     get_env_bool,
     get_input,
     get_input_len,
     get_output,
     is_local_chaining,
     is_local_output,
+    on_restore,
     read_input,
+    set_emulator_message,
+    set_emulator_status,
     set_env_bool,
     set_local_chaining,
     set_local_input,
@@ -23,16 +41,42 @@ from .core import (
     write_output,
 )
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .aio import await_all_async, await_any_async, await_call_async, await_call_output_async, call
+
+_ASYNC = ("await_all_async", "await_any_async", "await_call_async", "await_call_output_async", "call")
+
 __all__ = [
+    "CallError",
+    "CallResult",
+    "await_all",
+    "await_all_async",
+    "await_any",
+    "await_any_async",
+    "await_call",
+    "await_call_async",
+    "await_call_output",
+    "await_call_output_async",
+    "call",
     "call_info",
+    "cancel_call",
+    "chain",
+    "chain_name",
+    "chain_this_with_input",
     "check_python_bindings",
+    "get_emulator_async_response",
     "get_env_bool",
     "get_input",
     "get_input_len",
     "get_output",
+    "get_result",
     "is_local_chaining",
     "is_local_output",
+    "on_restore",
     "read_input",
+    "set_emulator_message",
+    "set_emulator_status",
     "set_env_bool",
     "set_local_chaining",
     "set_local_input",
@@ -40,3 +84,11 @@ __all__ = [
     "set_output",
     "write_output",
 ]
+
+
+def __getattr__(name: str):
+    if name not in _ASYNC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from . import aio  # with it comes asyncio, which few functions need
+
+    return getattr(aio, name)

@@ -4,6 +4,7 @@ Local mode keeps input and output in this process: it is how a function's tests 
 environment variable is not empty, so it reaches child processes too.
 """
 import os
+from collections.abc import Callable
 
 try:
     import _krait
@@ -15,6 +16,8 @@ LOCAL_CHAINING = "PYTHON_LOCAL_CHAINING"
 
 _local_input = b""
 _local_output: bytes | None = None
+_restore_hooks: list[Callable[[], object]] = []
+_emulated: dict[str, object] = {}
 
 
 def _host():
@@ -133,3 +136,67 @@ def check_python_bindings() -> None:
     if len(host.input_read(size)) != size:
         raise RuntimeError(f"the input's {size} bytes cannot be read")
     print("Hello from krait's Python bindings")
+
+
+# --- snapshots
+
+
+def on_restore(function: Callable[[], object]) -> Callable[[], object]:
+    """Has `function` called, without arguments, at the start of each call that begins from a snapshot. Usable as a decorator.
+
+    A module's code runs once, when the function is uploaded; what it made is in the snapshot that all calls start from. `random`,
+    `secrets`, `uuid`, `os.urandom`, `os.environ` and the clocks are fresh in each call by themselves; this is for the rest: a
+    random.Random of the module's own, a time that it took, a connection. An exception of it fails the call. In the order in which
+    they were given; not called where a call has run the module's code itself.
+    """
+    _restore_hooks.append(function)
+    return function
+
+
+def _restored() -> None:
+    for hook in list(_restore_hooks):
+        hook()
+
+
+# --- Faasm's emulator: the message that a test gives to a function that runs outside of a service
+
+
+def set_emulator_message(message: str) -> int:
+    """Sets the call that this process stands for, as JSON: "user", "function", "py_user", "py_func", "input_data". Returns its id, 1.
+
+    Its input becomes the local one, and local mode is turned on. ValueError for what is no JSON object.
+    """
+    import json  # only tests need it
+
+    fields = json.loads(message)
+    if not isinstance(fields, dict):
+        raise ValueError("an emulator message is a JSON object")
+    _emulated.clear()
+    _emulated.update(fields, status=None)
+    set_local_input_output(True)
+    set_local_input(str(fields.get("input_data", "")).encode())
+    return 1
+
+
+def set_emulator_status(success: bool) -> None:
+    """Says how the emulated call ended; get_emulator_async_response gives it back."""
+    _emulated["status"] = bool(success)
+
+
+def get_emulator_async_response() -> str:
+    """The emulated call's response as JSON: {"id": 1, "success": true, "output_data": "..."}. RuntimeError before its status is set."""
+    if _emulated.get("status") is None:
+        raise RuntimeError("the emulated call has not ended: set_emulator_status() says that it has")
+    import json
+
+    output = (_local_output or b"").decode(errors="replace")
+    return json.dumps({"id": 1, "success": _emulated["status"], "output_data": output})
+
+
+def __getattr__(name: str):
+    """Faasm's packages have every call in `core`; the others' homes are beside it."""
+    import pyfaasm
+
+    if name in pyfaasm.__all__:
+        return getattr(pyfaasm, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
