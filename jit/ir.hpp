@@ -102,6 +102,7 @@ struct Block {
   float freq = 1;             ///< relative to the entry
   bool loop_header = false;
   bool cold = false;
+  bool dispatch = false;      ///< copied to the jumps to it (opt_dispatch.cpp)
 };
 
 /// One function. Passes work on it in place.

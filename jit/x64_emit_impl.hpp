@@ -163,7 +163,6 @@ class Emitter {
   std::vector<Constant> constants_;
   std::vector<Table> jump_tables_;
   std::vector<MoveStep> steps_;
-  bool duplicate_dispatch_ = true;
   uint32_t frame_bytes_ = 0, local_bytes_ = 0;
 };
 
