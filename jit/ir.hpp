@@ -105,6 +105,7 @@ struct Block {
   bool cold = false;
   bool landing = false;       ///< of an exception, from an Invoke; of any where `tag` is NoIndex
   uint32_t tag = 0;
+  bool dispatch = false;      ///< copied to the jumps to it (opt_dispatch.cpp)
 };
 
 /// One function. Passes work on it in place.
