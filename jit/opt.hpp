@@ -9,5 +9,7 @@ namespace krait::jit {
 void fold(Function& f);
 /// Takes loads and reads of globals from earlier loads and stores of the same place, where nothing can have changed it.
 void forward(Function& f);
+/// Divides by constants without a division.
+void divide(Function& f);
 
 }  // namespace krait::jit

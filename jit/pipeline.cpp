@@ -12,8 +12,9 @@
 namespace krait::jit {
 
 std::span<const Pass> passes() {
-  static constexpr std::array<Pass, 2> Passes = {{
+  static constexpr std::array<Pass, 3> Passes = {{
       {"fold", fold},
+      {"divide", divide},
       {"forward", forward},
   }};
   return Passes;

@@ -65,6 +65,7 @@ class Emitter {
   void emit_modify(const Inst& inst);
   void emit_mul(const Inst& inst);
   void emit_shift(const Inst& inst);
+  void emit_mul_high(const Inst& inst);
   void emit_divide(const Inst& inst);
   void emit_bits(const Inst& inst);
   void emit_load(const Inst& inst);

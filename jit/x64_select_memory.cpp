@@ -345,7 +345,8 @@ void Selector::select_node(NodeId id) {
     case Op::FAdd: case Op::FSub: case Op::FMul: case Op::FDiv:
       return select_binary(id);
     case Op::Shl: case Op::ShrS: case Op::ShrU: case Op::Rotl: case Op::Rotr: return select_shift(id);
-    case Op::DivS: case Op::DivU: case Op::RemS: case Op::RemU: return select_divide(id);
+    case Op::MulHighU: case Op::MulHighS: case Op::DivS: case Op::DivU: case Op::RemS: case Op::RemU:
+      return select_divide(id);
     case Op::FMin: case Op::FMax: case Op::FCopysign: case Op::FAbs: case Op::FNeg: case Op::FCeil: case Op::FFloor:
     case Op::FTrunc: case Op::FNearest: case Op::FSqrt: case Op::Promote: case Op::Demote:
     case Op::TruncS: case Op::TruncU: case Op::TruncSatS: case Op::TruncSatU:
