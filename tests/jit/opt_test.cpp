@@ -24,11 +24,12 @@ struct Pair {
 
 /// The listing of the module's only function after `pass`, without the passes in `without`.
 std::string after(const std::string& wat, const std::string& pass, std::vector<std::string> without = {}) {
-  std::string text = krait::jit::disassemble(*krait::test::compiled(wat), 0, {.disable = std::move(without), .verify = true});
-  const size_t at = text.find("after " + pass + ":\n");
-  REQUIRE(at != std::string::npos);
-  text = text.substr(at + pass.size() + 8);
-  return text.substr(0, std::min(text.find("after "), text.find("x86-64:")));
+  Guest guest;
+  guest.instantiate(wat);
+  for (const krait::jit::Stage& stage : krait::jit::stages_of(guest.instance->module(), 0, {.disable = std::move(without), .verify = true}))
+    if (stage.name == pass) return stage.text;
+  FAIL("no such pass");
+  return "";
 }
 
 size_t count(const std::string& text, const std::string& what) {
