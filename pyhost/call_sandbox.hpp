@@ -51,6 +51,7 @@ class Chaining {
 struct CallSandbox : Sandbox {
   std::span<const std::byte> input;
   std::vector<std::byte> output;
+  bool output_set = false;               ///< of a wasm function: else what it printed is its output
   uint64_t output_limit = 0;
   std::string user, function, entry;
   std::optional<PythonFailure> failure;  ///< the exception that ended the call

@@ -64,7 +64,9 @@ int serve(Options& options) {
   if (!functions) return fail(functions.error().to_string());
   const auto python = load_python(*compiler);
   if (!python) return fail(python.error().to_string());
-  if (const auto cache = cache_folder()) options.service.snapshots = (*cache / "snapshots").string();
+  auto state = open_state();
+  if (!state) return fail(state.error().to_string());
+  options.service.state = std::move(*state);
   raise_file_limit();
   const sigset_t signals = blocked_signals();
   io::Options io_options;
