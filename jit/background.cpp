@@ -16,6 +16,7 @@
 
 #include "engine/store.hpp"
 #include "jit/builtins.hpp"
+#include "jit/convention.hpp"
 #include "jit/pipeline.hpp"
 #include "jit/x64_stubs.hpp"
 
@@ -177,7 +178,7 @@ void BackgroundImage::compile(uint32_t defined) {
 
 void BackgroundImage::compile_loop(uint32_t defined, uint32_t loop) {
   const engine::Function& wasm = module_->functions[defined];
-  if (wasm.uses_v128 || !wasm.regions.empty()) return;  // stays with the interpreter
+  if (!wasm.regions.empty()) return;  // what it caught may lie in slots that are no locals
   auto code = std::make_unique<LoopCode>();
   code->entry.loop = loop;
   const CompiledFunction made =
@@ -189,7 +190,8 @@ void BackgroundImage::compile_loop(uint32_t defined, uint32_t loop) {
     CodeArea::Item item{imported() + defined, &made, false, true};
     if (!prepare() || !area_->publish({&item, 1})) return;
     code->code = item.at;
-    code->thunk = area_->publish(thunk);
+    const CodeArea::Thunk one{0, signature_of(code->entry.type).arguments};
+    code->thunk = area_->publish(thunk, {&one, 1});
   }
   if (!code->thunk) return;
   std::lock_guard lock(mutex_);
@@ -217,7 +219,7 @@ void BackgroundImage::publish_ready() {
 bool BackgroundImage::prepare() {
   if (prepared_) return area_ != nullptr;
   prepared_ = true;
-  area_ = CodeArea::create(*module_);
+  area_ = CodeArea::create(*module_, {settings_.options.perf_map, settings_.options.gdb});
   if (!area_) return false;
   compile_imports();
   std::vector<CodeArea::Item> items;
@@ -239,14 +241,15 @@ void BackgroundImage::compile_imports() {
 bool BackgroundImage::publish_thunks() {
   std::vector<uint8_t> bytes;
   std::vector<size_t> offsets(module_->types.size());
+  std::vector<CodeArea::Thunk> thunks;
   for (size_t t = 0; t < offsets.size(); ++t) {
     if (module_->canonical_type[t] != t || !supports(module_->types[t])) continue;
     bytes.resize((bytes.size() + CodeAlignment - 1) & ~(CodeAlignment - 1), 0xcc);
-    offsets[t] = bytes.size();
+    thunks.push_back({offsets[t] = bytes.size(), signature_of(module_->types[t]).arguments});
     const std::vector<uint8_t> thunk = emit_enter(module_->types[t]);
     bytes.insert(bytes.end(), thunk.begin(), thunk.end());
   }
-  const std::byte* base = area_->publish(bytes);
+  const std::byte* base = area_->publish(bytes, thunks);
   if (!base) return false;
   for (size_t t = 0; t < offsets.size(); ++t)
     if (supports(module_->types[t])) thunks_[t].store(base + offsets[module_->canonical_type[t]], std::memory_order_release);
@@ -273,6 +276,7 @@ void BackgroundImage::finish() {
     file = to_file(blob.view(), *module_, identity);
   }
   std::shared_ptr<Image> all = Image::map(module_, std::move(blob));
+  all->tell({settings_.options.perf_map, settings_.options.gdb});
   for (uint32_t t = 0; t < module_->types.size(); ++t)
     if (!thunks_[t].load(std::memory_order_relaxed)) thunks_[t].store(all->thunk_of(t), std::memory_order_release);
   final_.store(all.get(), std::memory_order_release);

@@ -32,7 +32,7 @@ struct Header {
   uint8_t key[32] = {};
   uint32_t asmjit = 0, cpu = 0;
   uint64_t module_bytes = 0;
-  uint32_t functions = 0, sites = 0, landings = 0, types = 0;
+  uint32_t functions = 0, sites = 0, types = 0, landings = 0;
   uint64_t code_offset = 0, code_bytes = 0, file_bytes = 0;
   uint64_t checksum = 0;  ///< XXH3 of all other bytes
 };

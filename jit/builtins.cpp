@@ -333,17 +333,17 @@ extern "C" uint64_t krait_jit_call_entry(Context* context, const FuncEntry* entr
 /// Everything else goes to krait_jit_call_entry.
 [[gnu::naked]] void entry_stub_code() {
   asm volatile(
-      "1: pushq %%rax\n"
+      "1: pushq %%rax\n .cfi_adjust_cfa_offset 8\n"
       "movl %c1(%%r11), %%eax\n testl %%eax, %%eax\n js 3f\n"
       "subl %c2(%%r15), %%eax\n jb 3f\n"
-      "pushq %%rcx\n"
+      "pushq %%rcx\n .cfi_adjust_cfa_offset 8\n"
       "movq %c3(%%r15), %%rcx\n movq (%%rcx, %%rax, 8), %%rcx\n"
       "leaq 1b(%%rip), %%rax\n cmpq %%rax, %%rcx\n je 2f\n"
       "movq %%rcx, (%%r11)\n movq %%rcx, %%r11\n"
-      "popq %%rcx\n popq %%rax\n jmp *%%r11\n"
-      "2: popq %%rcx\n"
-      "3: popq %%rax\n"
-      "subq %0, %%rsp\n"
+      "popq %%rcx\n .cfi_adjust_cfa_offset -8\n popq %%rax\n .cfi_adjust_cfa_offset -8\n jmp *%%r11\n"
+      "2: .cfi_adjust_cfa_offset 16\n popq %%rcx\n .cfi_adjust_cfa_offset -8\n"
+      "3: popq %%rax\n .cfi_adjust_cfa_offset -8\n"
+      "subq %0, %%rsp\n .cfi_adjust_cfa_offset %c0\n"
       "movq %%rdi, 0(%%rsp)\n movq %%rsi, 8(%%rsp)\n movq %%rdx, 16(%%rsp)\n"
       "movq %%rcx, 24(%%rsp)\n movq %%r8, 32(%%rsp)\n movq %%rax, 40(%%rsp)\n"
       "movups %%xmm0, 48(%%rsp)\n movups %%xmm1, 64(%%rsp)\n movups %%xmm2, 80(%%rsp)\n movups %%xmm3, 96(%%rsp)\n"
@@ -354,7 +354,7 @@ extern "C" uint64_t krait_jit_call_entry(Context* context, const FuncEntry* entr
       "movq %%rax, %%r11\n"
       "movq 0(%%rsp), %%rax\n movq 8(%%rsp), %%rdx\n movups 48(%%rsp), %%xmm0\n movups 64(%%rsp), %%xmm1\n"
       "movq 176(%%rsp), %%r9\n movq 184(%%rsp), %%r10\n"
-      "addq %0, %%rsp\n"
+      "addq %0, %%rsp\n .cfi_adjust_cfa_offset -%c0\n"
       "movq (%%rsp), %%rcx\n addq %%r11, %%rsp\n movq %%rcx, (%%rsp)\n"
       "ret\n" ::"i"(StubFrame), "i"(offsetof(FuncEntry, func)), "i"(offsetof(Context, imported_funcs)),
       "i"(offsetof(Context, code)));
@@ -371,7 +371,7 @@ extern "C" void krait_jit_poll(Context* context, const void* pc, void* frame) {
 /// Called where the interrupt word is not zero: keeps every register, whatever the alignment of the stack.
 [[gnu::naked]] void poll_stub_code() {
   asm volatile(
-      "pushq %rbp\n movq %rsp, %rbp\n"
+      "pushq %rbp\n .cfi_adjust_cfa_offset 8\n .cfi_offset %rbp, -16\n movq %rsp, %rbp\n .cfi_def_cfa_register %rbp\n"
       "pushq %rax\n pushq %rcx\n pushq %rdx\n pushq %rsi\n pushq %rdi\n pushq %r8\n pushq %r9\n pushq %r10\n"
       "subq $256, %rsp\n andq $-16, %rsp\n"
       "movaps %xmm0, 0(%rsp)\n movaps %xmm1, 16(%rsp)\n movaps %xmm2, 32(%rsp)\n movaps %xmm3, 48(%rsp)\n"
@@ -386,7 +386,7 @@ extern "C" void krait_jit_poll(Context* context, const void* pc, void* frame) {
       "movaps 192(%rsp), %xmm12\n movaps 208(%rsp), %xmm13\n movaps 224(%rsp), %xmm14\n movaps 240(%rsp), %xmm15\n"
       "leaq -64(%rbp), %rsp\n"
       "popq %r10\n popq %r9\n popq %r8\n popq %rdi\n popq %rsi\n popq %rdx\n popq %rcx\n popq %rax\n"
-      "popq %rbp\n ret\n");
+      "popq %rbp\n .cfi_def_cfa %rsp, 8\n ret\n");
 }
 
 extern "C" [[noreturn]] void krait_jit_trap(Context* context, const void* pc, void* frame, uint32_t kind) {

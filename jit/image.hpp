@@ -8,6 +8,7 @@
 #include "engine/compiler.hpp"
 #include "engine/signals.hpp"
 #include "jit/code.hpp"
+#include "jit/symbols.hpp"
 
 namespace krait::jit {
 
@@ -104,6 +105,8 @@ class Image final : public WalkedImage {
     return base_ && blob_.enter_of_type[type] != engine::NoIndex ? base_ + blob_.enter_of_type[type] : nullptr;
   }
   [[nodiscard]] const std::byte* base() const { return base_; }
+  /// Lets people's tools know of this code.
+  void tell(const Audience& audience);
   bool find(const std::byte* pc, bool call, CodePlace& place) const override;
 
  private:
@@ -119,6 +122,7 @@ class Image final : public WalkedImage {
   size_t mapped_ = 0;
   engine::CodeRange range_;
   std::vector<const void*> code_;  // by defined function
+  std::unique_ptr<KnownToGdb> known_;
 };
 
 }  // namespace krait::jit

@@ -3,6 +3,7 @@
 #include <cstddef>
 
 #include "engine/context.hpp"
+#include "jit/jit.hpp"
 #include "jit/x64_emit_impl.hpp"
 
 namespace krait::jit {
@@ -74,7 +75,7 @@ void Emitter::prologue() {
   if (!f_.calls && frame_bytes_ <= SmallFrame) return;
   a_.cmp(x86::rsp, context_field(offsetof(Context, stack_limit), 8));
   a_.jb(trap(TrapKind::StackOverflow, at));
-  if (f_.calls) poll(at);
+  if (f_.calls && !f_.ir->thunk) poll(at);
 }
 
 void Emitter::epilogue() {
@@ -184,15 +185,10 @@ void Emitter::placed_moves(uint32_t pos) {
   }
 }
 
-/// A block that many jump to and that goes on by a large jump table: the dispatch of an interpreter. Each jump to it
-/// becomes a copy of it, so that the branch predictor sees which instruction follows which. The allocator's locations at
-/// its start are the same whoever comes, so nothing but its instructions is to be copied.
+/// Jumps to it become copies of it (opt_dispatch.cpp), as long as it is short.
 bool Emitter::is_dispatch(uint32_t b) const {
   const MBlock& block = f_.blocks[b];
-  const Inst& last = f_.insts[block.end - 1];
-  return !duplicate_dispatch_ ? false
-                              : last.op == Op::Switch && static_cast<uint32_t>(last.imm) >= 64 && block.preds.size() >= 8 &&
-                                    block.end - block.first <= 8;
+  return block.dispatch && block.end - block.first <= 8;
 }
 
 void Emitter::jump_to(uint32_t block) { a_.jmp(labels_[target(block)]); }
@@ -212,6 +208,7 @@ void Emitter::emit_body(uint32_t b) {
 }
 
 void Emitter::emit_inst(uint32_t b, Inst& inst) {
+  note_place(inst.wasm_pc);
   switch (inst.op) {
     case Op::Const: load_constant(static_cast<PReg>(inst.def.loc.at), inst.type, inst.imm, false); return;
     case Op::Param: return emit_params(inst);
@@ -271,6 +268,7 @@ void Emitter::finish() {
   for (size_t i = 0; i < traps_.size(); ++i) {
     const ColdTrap t = traps_[i];
     a_.bind(t.label);
+    note_place(t.wasm_pc);
     if (t.kind == TrapKind::IndirectCallTypeMismatch) {  // Scratch holds the entry, perhaps a null one
       a_.cmp(x86::Mem(r64(Scratch), offsetof(engine::FuncEntry, type), 4), static_cast<int32_t>(engine::NullType));
       a_.je(trap(TrapKind::UninitializedElement, t.wasm_pc));
@@ -280,6 +278,7 @@ void Emitter::finish() {
   }
   for (const ColdPoll& p : polls_) {
     a_.bind(p.label);
+    note_place(p.wasm_pc);
     call_builtin(Builtin::Poll, p.wasm_pc);
     a_.jmp(p.back);
   }
@@ -297,6 +296,28 @@ void Emitter::finish() {
     for (uint32_t i = 0; i < t.count; ++i) a_.embedLabelDelta(labels_[target(f_.tables[t.first + i])], t.label, 8);
   }
 }
+
+namespace {
+
+/// The log, with what note_place() put into lines of its own in a column on the left.
+std::string beside_places(std::string_view log) {
+  std::string out, place, last;
+  while (!log.empty()) {
+    const size_t end = std::min(log.find('\n'), log.size() - 1) + 1;
+    const std::string_view line = log.substr(0, end);
+    log.remove_prefix(end);
+    if (const size_t at = line.find_first_not_of(' '); at != line.npos && line[at] == '@') {
+      place = line.substr(at + 1, line.size() - at - 2);
+      continue;
+    }
+    const std::string& shown = place == last ? "" : place;
+    out.append(OffsetColumns - 2 - std::min(shown.size(), OffsetColumns - 2), ' ').append(shown).append("  ").append(line);
+    last = place;
+  }
+  return out;
+}
+
+}  // namespace
 
 bool Emitter::run(std::string* listing) {
   if (listing) {
@@ -322,7 +343,7 @@ bool Emitter::run(std::string* listing) {
   if (code_.relocateToBase(0) != asmjit::kErrorOk) return false;
   code_.copyFlattenedData(out_.bytes.data(), out_.bytes.size(), asmjit::CopySectionFlags::kPadTargetBuffer);
   std::sort(out_.sites.begin(), out_.sites.end(), [](const Site& x, const Site& y) { return x.offset < y.offset; });
-  if (listing) *listing = std::string(logger_.data(), logger_.dataSize());
+  if (listing) *listing = beside_places({logger_.data(), logger_.dataSize()});
   return true;
 }
 

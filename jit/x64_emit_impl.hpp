@@ -65,6 +65,7 @@ class Emitter {
   void emit_modify(const Inst& inst);
   void emit_mul(const Inst& inst);
   void emit_shift(const Inst& inst);
+  void emit_mul_high(const Inst& inst);
   void emit_divide(const Inst& inst);
   void emit_bits(const Inst& inst);
   void emit_load(const Inst& inst);
@@ -155,6 +156,10 @@ class Emitter {
   x86::Assembler a_;
   asmjit::StringLogger logger_;
   bool logging_ = false;
+  /// Notes in the listing what the code behind comes from.
+  void note_place(uint32_t wasm_pc) {
+    if (logging_ && wasm_pc) a_.commentf("@%x", wasm_pc);
+  }
   std::vector<Label> labels_;
   std::vector<uint32_t> alias_;     // of blocks that only jump on: where to
   std::vector<uint32_t> next_;      // the block that is emitted behind this one
@@ -165,7 +170,6 @@ class Emitter {
   std::vector<Table> jump_tables_;
   std::vector<MoveStep> steps_;
   std::vector<uint32_t> last_call_; // by block that ends in an Invoke: where its call returns to
-  bool duplicate_dispatch_ = true;
   uint32_t frame_bytes_ = 0, local_bytes_ = 0;
   uint32_t pushed_ = 0;             // bytes by which rsp is lower than between calls
 };

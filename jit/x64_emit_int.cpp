@@ -181,6 +181,14 @@ void Emitter::emit_shift(const Inst& inst) {
   a_.emit(id, gp(t, d), x86::cl);
 }
 
+void Emitter::emit_mul_high(const Inst& inst) {
+  const Type t = inst.type;
+  const PReg b = in_register(inst.b, t);
+  move_in(Rax, inst.a, t);
+  inst.op == Op::MulHighU ? a_.mul(gp(t, b)) : a_.imul(gp(t, b));
+  move_in(reg(inst.def), Operand{.kind = Operand::Reg, .loc = Loc::reg(Rdx)}, t);
+}
+
 void Emitter::emit_divide(const Inst& inst) {
   const Type t = inst.type;
   const bool is_signed = inst.op == Op::DivS || inst.op == Op::RemS;
@@ -247,6 +255,7 @@ void Emitter::emit_int(const Inst& inst) {
     case Op::Add: case Op::Sub: case Op::And: case Op::Or: case Op::Xor: return emit_alu(inst);
     case Op::Mul: return emit_mul(inst);
     case Op::Shl: case Op::ShrS: case Op::ShrU: case Op::Rotl: case Op::Rotr: return emit_shift(inst);
+    case Op::MulHighU: case Op::MulHighS: return emit_mul_high(inst);
     case Op::DivS: case Op::DivU: case Op::RemS: case Op::RemU: return emit_divide(inst);
     case Op::Clz: case Op::Ctz: case Op::Popcnt: return emit_bits(inst);
     case Op::Extend8S: a_.movsx(gp(t, reg(inst.def)), r8(in_register(inst.a, t))); return;

@@ -16,6 +16,7 @@
 #include <filesystem>
 
 #include "engine/compiler.hpp"
+#include "engine/facts.hpp"
 #include "pyhost/state/imports.hpp"
 
 namespace krait::pyhost {
@@ -79,6 +80,8 @@ std::string join_trap(const char* what, const Trap& trap) {
 struct PythonRuntime::Parts {
   std::shared_ptr<const engine::Module> module;
   std::shared_ptr<const MappedFile> stdlib;
+  std::string identity;
+  std::shared_ptr<ImageCache> cache;
   engine::Linker linker;
   engine::Compiler* compiler = nullptr;
   std::shared_ptr<engine::CodeImage> code;  // kept: a compiler forgets an image that no instance uses
@@ -88,12 +91,47 @@ PythonRuntime::PythonRuntime(std::unique_ptr<Parts> parts) : parts_(std::move(pa
 PythonRuntime::~PythonRuntime() = default;
 engine::Compiler* PythonRuntime::compiler() const { return parts_->compiler; }
 
+const std::string& PythonRuntime::identity() const { return parts_->identity; }
+const std::shared_ptr<ImageCache>& PythonRuntime::cache() const { return parts_->cache; }
+
+namespace {
+
+/// Where it lies, its size and its time: the library is made once and never written again.
+std::string identity_of_file(const std::string& path) {
+  struct stat s{};
+  if (::stat(path.c_str(), &s) != 0) return path;
+  return path + " " + std::to_string(s.st_ino) + " " + std::to_string(s.st_size) + " " +
+         std::to_string(int64_t{s.st_mtim.tv_sec} * 1'000'000'000 + s.st_mtim.tv_nsec);
+}
+
+/// The module; with its facts from the cache, or else they are kept there. `identity` gets the hash of its bytes.
+Result<std::shared_ptr<const engine::Module>> load_reactor(const PythonConfig& config, std::string& identity) {
+  if (!config.cache) return load_module(config.reactor);
+  auto bytes = store::read_file(config.reactor);
+  if (!bytes) return std::move(bytes.error());
+  if (!bytes->has_value()) return load_module(config.reactor);
+  identity = store::Digest::of(**bytes).hex() + " ";
+  const store::Digest key = ImageCache::key({"facts", std::to_string(engine::FactsVersion), identity});
+  if (auto file = config.cache->open(key)) {
+    const Mapping facts = Mapping::of(file->get());
+    return engine::compile_known(std::move(**bytes), facts.bytes());
+  }
+  auto module = engine::Module::compile(std::move(**bytes));
+  if (!module) return Error{config.reactor + ": " + module.error().to_string()};
+  config.cache->keep(key, engine::facts_of(**module));
+  return module;
+}
+
+}  // namespace
+
 Result<std::shared_ptr<const PythonRuntime>> PythonRuntime::load(const PythonConfig& config) {
   auto parts = std::make_unique<Parts>();
-  auto module = load_module(config.reactor);
+  parts->cache = config.cache;
+  auto module = load_reactor(config, parts->identity);
   if (!module) return std::move(module.error());
   auto stdlib = MappedFile::open(config.stdlib);
   if (!stdlib) return std::move(stdlib.error());
+  parts->identity += identity_of_file(config.stdlib);
   parts->module = std::move(*module);
   parts->stdlib = std::move(*stdlib);
   parts->compiler = config.compiler;
@@ -296,6 +334,15 @@ engine::Outcome<> PythonInstance::alarm(Alarm kind, uint64_t limit_ms) {
   return engine::call<void>(*state_->store, *state_->alarm, static_cast<int32_t>(kind),
                             static_cast<int32_t>(std::min<uint64_t>(limit_ms, INT32_MAX)));
 }
+Result<void> PythonInstance::warm() {
+  State& s = *state_;
+  FuncInstance* warm = s.instance->export_func("krait_warm");
+  if (!warm) return Error{"the Python runtime lacks the export krait_warm: build it again"};
+  const auto status = s.enter(warm);
+  if (!status) return Error{join_trap("Python cannot be prepared", status.error())};
+  if (*status != 0) return Error{"Python cannot be prepared: it says why above"};
+  return {};
+}
 bool PythonInstance::snapshot_is_whole() const {
   const State& s = *state_;
   return s.sandbox.uses == 0 && s.bytes_at_start == s.memory_tree->bytes_used() && s.wasi->descriptors().open_count() == s.open_at_start;
@@ -456,6 +503,13 @@ Result<void> PythonInstance::reset() {
 }
 
 std::vector<std::byte> PythonSnapshot::encode() const { return state_->encode(); }
+std::vector<std::byte> PythonSnapshot::encode_plain() const { return state_->encode_plain(); }
+
+Result<std::shared_ptr<const PythonSnapshot>> PythonSnapshot::map(const PythonRuntime& runtime, int fd) {
+  auto state = engine::Snapshot::map(*runtime.parts().module, fd);
+  if (!state) return std::move(state.error());
+  return std::shared_ptr<const PythonSnapshot>(new PythonSnapshot(std::move(*state)));
+}
 
 Result<std::shared_ptr<const PythonSnapshot>> PythonSnapshot::decode(const PythonRuntime& runtime, std::span<const std::byte> bytes) {
   auto state = engine::Snapshot::decode(*runtime.parts().module, bytes);

@@ -82,6 +82,9 @@ class Wasi {
 struct Sandbox {
   virtual ~Sandbox() = default;
   Wasi* wasi = nullptr;
+  /// Counts what must not happen while a module is loaded whose state is to be snapshotted: it would be done once and not
+  /// in each call.
+  uint64_t uses = 0;
   std::shared_ptr<StateSession> state;  ///< null: the sandbox gets a state of its own, in memory, when it asks for one
 };
 

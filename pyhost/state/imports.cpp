@@ -193,7 +193,7 @@ StateSession& state_of(const Caller& caller) { return state_of(*static_cast<Sand
 
 StateSession& state_of(Sandbox& sandbox) {
   constexpr uint64_t OwnBytes = uint64_t{256} << 20;
-  if (auto* call = dynamic_cast<CallSandbox*>(&sandbox)) ++call->uses;
+  ++sandbox.uses;
   if (!sandbox.state)
     sandbox.state = std::make_shared<StateSession>(
         std::make_shared<LocalState>(store::memory_state({.user_bytes = OwnBytes}), LocalStateOptions{.user_bytes = OwnBytes}), "local");

@@ -17,9 +17,10 @@ using namespace krait::jit;
 namespace {
 
 struct Subject {
-  std::shared_ptr<const krait::engine::Module> module = krait::test::compiled(R"((module (memory 1)
+  std::shared_ptr<const krait::engine::Module> module = krait::test::compiled(R"((module (memory 1) (tag $e)
     (func $f (export "f") (param i32) (result i32) (i32.load (local.get 0)))
-    (func (export "g") (param i32) (result i32) (call $f (local.get 0)))))");
+    (func (export "g") (param i32) (result i32)
+      (try (result i32) (do (call $f (local.get 0))) (catch $e (i32.const 7))))))");
   BlobIdentity identity{{1, 2, 3}, 5};
   std::vector<std::byte> file(uint32_t threads = 1) const {
     const auto compiler = make_compiler({.threads = threads});
@@ -73,7 +74,7 @@ TEST_CASE("code of another module, CPU or key is rejected, and the reason says s
 namespace {
 
 // The header's fields; the checksum is over all but itself.
-constexpr size_t Compiler = 8, Key = 72, Asmjit = 104, Cpu = 108, ModuleBytes = 112, Functions = 120, Sites = 124, Zero = 132,
+constexpr size_t Compiler = 8, Key = 72, Asmjit = 104, Cpu = 108, ModuleBytes = 112, Functions = 120, Sites = 124, Landings = 132,
                  CodeBytes = 144, Checksum = 160, HeaderBytes = 168;
 
 /// Changes 32 bits of a file and makes its checksum right again: so who reads it has to look at the field itself.
@@ -104,7 +105,7 @@ TEST_CASE("each field is checked for itself: a file with a right checksum and on
   CHECK(with(Cpu, field(file, Cpu) ^ 1) == "it is for another CPU");
   CHECK(with(Key + 28, 7) == "it is of another module");
   CHECK(with(ModuleBytes, field(file, ModuleBytes) + 1) == "it is of another module");
-  CHECK(with(Zero, 1) == "its sizes contradict each other");
+  CHECK(with(Landings, 0x10000) == "its sizes contradict each other");
   CHECK(with(CodeBytes, field(file, CodeBytes) + 1) == "its sizes contradict each other");
   // One function less and two sites more take the same room: the tables are then not the module's.
   auto shifted = file;
@@ -117,7 +118,7 @@ TEST_CASE("each entry of the tables is checked: a writer's error does not lead o
   const Subject s;
   const auto file = s.file();
   const auto with = [&](size_t at, uint32_t value) { return verdict_with(s, file, at, value); };
-  const size_t function = HeaderBytes, site = HeaderBytes + 16 * field(file, Functions), enter = site + 8 * field(file, Sites);
+  const size_t function = HeaderBytes, site = HeaderBytes + 16 * field(file, Functions), landing = site + 8 * field(file, Sites), enter = landing + 12 * field(file, Landings);
   CHECK(with(function, 0x7fffffff) == "a function lies outside");                    // begin
   CHECK(with(function + 4, 0x7fffffff) == "a function lies outside");                // end
   CHECK(with(function + 8, 0x7fffffff) == "a function lies outside");                // frame_bytes
@@ -127,4 +128,17 @@ TEST_CASE("each entry of the tables is checked: a writer's error does not lead o
   CHECK(with(site, 0x7fffffff) == "a site lies outside");
   CHECK(with(site + 4, field(file, site + 4) | 0x07ffffff) == "a site lies outside");  // its place in the module
   CHECK(with(enter, 0x7fffffff) == "an entry thunk lies outside");
+}
+
+TEST_CASE("each landing of exceptions is checked") {
+  Subject s;
+  s.module = krait::test::compiled(R"((module (tag $t (param i32)) (func $f (throw $t (i32.const 1)))
+    (func (result i32) (try (result i32) (do (call $f) (i32.const 2)) (catch $t)))))");
+  const auto file = s.file();
+  CHECK(verdict(file, *s.module, s.identity) == "");
+  REQUIRE(field(file, Landings) == 1);
+  const size_t landing = HeaderBytes + 16 * field(file, Functions) + 8 * field(file, Sites);
+  CHECK(verdict_with(s, file, landing, 0x7fffffff) == "a landing lies outside");      // site
+  CHECK(verdict_with(s, file, landing + 4, 1) == "a landing lies outside");           // tag
+  CHECK(verdict_with(s, file, landing + 8, 0x7fffffff) == "a landing lies outside");  // target
 }
