@@ -207,6 +207,17 @@ void Emitter::emit_body(uint32_t b) {
   }
 }
 
+/// Where the call of a block that ends in an Invoke returns to; None where a pass took it away.
+uint32_t Emitter::call_before_invoke(uint32_t b) const {
+  for (uint32_t i = f_.blocks[b].end; i-- > f_.blocks[b].first;) {
+    const Op op = f_.insts[i].op;
+    if (op != Op::Call && op != Op::CallIndirect && op != Op::CallSlots && op != Op::CallRef && op != Op::CallBuiltin) continue;
+    for (size_t s = out_.sites.size(); s-- > 0;)
+      if (out_.sites[s].kind() == Site::Call) return out_.sites[s].offset;
+  }
+  return None;
+}
+
 void Emitter::emit_inst(uint32_t b, Inst& inst) {
   note_place(inst.wasm_pc);
   switch (inst.op) {
@@ -220,10 +231,11 @@ void Emitter::emit_inst(uint32_t b, Inst& inst) {
       }
       return;
     case Op::Invoke:
-      last_call_[b] = out_.sites.back().offset;
+      last_call_[b] = call_before_invoke(b);
       if (const uint32_t to = target(f_.blocks[b].succs[0]); to != next_[b]) jump_to(to);
       return;
     case Op::Landing:
+      if (last_call_[f_.blocks[b].preds[0]] == None) return;  // that call was inlined
       out_.landings.push_back({last_call_[f_.blocks[b].preds[0]], static_cast<uint32_t>(inst.imm),
                                static_cast<uint32_t>(code_.labelOffset(labels_[b]))});
       return;

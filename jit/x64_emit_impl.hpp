@@ -39,6 +39,7 @@ class Emitter {
   void epilogue();
   void emit_block(uint32_t b);
   void emit_inst(uint32_t b, Inst& inst);
+  [[nodiscard]] uint32_t call_before_invoke(uint32_t b) const;
   void finish();
   void emit_body(uint32_t b);
   [[nodiscard]] bool is_dispatch(uint32_t b) const;

@@ -222,3 +222,17 @@ TEST_CASE("memories other than the first, and shared ones, are bounded as the fi
     CHECK(krait::test::kind_of(g.guest.call<int32_t>("wait_unshared")) == TrapKind::ExpectedSharedMemory);
   }
 }
+
+TEST_CASE("a call in a try that was inlined leaves no landing behind, and none at another call") {
+  JitGuest g({.verify = true});
+  g.guest.instantiate(R"((module (tag $t)
+    (func $leaf (param i32) (result i32) (i32.add (local.get 0) (i32.const 1)))
+    (func $throw (throw $t))
+    (func (export "only") (param i32) (result i32) (try (result i32) (do (call $leaf (local.get 0))) (catch $t (i32.const 9))))
+    (func (export "beside") (param i32) (result i32)
+      (if (local.get 0) (then (call $throw)))
+      (try (result i32) (do (call $leaf (local.get 0))) (catch $t (i32.const 9))))))");
+  CHECK(g.guest.get<int32_t>("only", 3) == 4);
+  CHECK(g.guest.get<int32_t>("beside", 0) == 1);
+  CHECK(krait::test::kind_of(g.guest.call<int32_t>("beside", 1)) == TrapKind::UncaughtException);
+}

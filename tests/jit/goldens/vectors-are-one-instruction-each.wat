@@ -16,12 +16,13 @@
 ;; blend:
 ;; sub rsp, 8
 ;; L0:
-;; movaps xmm0, xmmword ptr [L1]
-;; vpaddsw xmm0, xmm0, xmmword ptr [r14+rdi+16]
+;; movups xmm0, xmmword ptr [r14+rdi+16]
+;; paddsw xmm0, xmmword ptr [L1]
 ;; movups xmmword ptr [r14+rdi], xmm0
-;; vmovups xmm2, xmmword ptr [r14+rdi+32]
-;; vpunpcklbw xmm1, xmm0, xmm2
-;; vpmovmskb eax, xmm1
+;; movups xmm2, xmmword ptr [r14+rdi+32]
+;; movaps xmm1, xmm0
+;; punpcklbw xmm1, xmm2
+;; pmovmskb eax, xmm1
 ;; add rsp, 8
 ;; ret
 ;; align 16
@@ -42,16 +43,11 @@
 ;; jne L6
 ;; L7:
 ;; L0:
-;; mov ebx, edi
-;; mov qword ptr [rsp], rbx
-;; vmovd xmm0, ebx
-;; vpshufd xmm0, xmm0, 0
-;; .db 0xE8
-;; .db 0x00, 0x00, 0x00, 0x00
+;; mov eax, edi
+;; mov qword ptr [rsp], rax
 ;; L1:
-;; mov ebx, 1
+;; mov eax, 1
 ;; L2:
-;; mov eax, ebx
 ;; add rsp, 8
 ;; pop r13
 ;; pop r12
@@ -64,7 +60,7 @@
 ;; mov rdi, r15
 ;; mov r11, qword ptr [r15+72]
 ;; call qword ptr [r11+152]
-;; mov ebx, dword ptr [rsp]
+;; mov eax, dword ptr [rsp]
 ;; short jmp L2
 ;; L4:
 ;; short jmp L3
