@@ -88,7 +88,7 @@ struct MBlock {
   std::vector<uint32_t> preds, succs;
   float freq = 1;
   uint32_t loop_depth = 0;
-  bool loop_header = false, cold = false;
+  bool loop_header = false, cold = false, dispatch = false;
   bool landing = false;           ///< of an exception: on the way in no register has what it had
 };
 

@@ -12,10 +12,16 @@
 namespace krait::jit {
 
 std::span<const Pass> passes() {
-  static constexpr std::array<Pass, 3> Passes = {{
+  static constexpr std::array<Pass, 9> Passes = {{
+      {"inline", inline_leaves},
+      {"range", range},
       {"fold", fold},
       {"divide", divide},
+      {"bulk", bulk},
+      {"gvn", gvn},
       {"forward", forward},
+      {"licm", licm},
+      {"dispatch", dispatch},
   }};
   return Passes;
 }

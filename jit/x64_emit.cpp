@@ -75,7 +75,7 @@ void Emitter::prologue() {
   if (!f_.calls && frame_bytes_ <= SmallFrame) return;
   a_.cmp(x86::rsp, context_field(offsetof(Context, stack_limit), 8));
   a_.jb(trap(TrapKind::StackOverflow, at));
-  if (f_.calls) poll(at);
+  if (f_.calls && !f_.ir->thunk) poll(at);
 }
 
 void Emitter::epilogue() {
@@ -185,15 +185,10 @@ void Emitter::placed_moves(uint32_t pos) {
   }
 }
 
-/// A block that many jump to and that goes on by a large jump table: the dispatch of an interpreter. Each jump to it
-/// becomes a copy of it, so that the branch predictor sees which instruction follows which. The allocator's locations at
-/// its start are the same whoever comes, so nothing but its instructions is to be copied.
+/// Jumps to it become copies of it (opt_dispatch.cpp), as long as it is short.
 bool Emitter::is_dispatch(uint32_t b) const {
   const MBlock& block = f_.blocks[b];
-  const Inst& last = f_.insts[block.end - 1];
-  return !duplicate_dispatch_ ? false
-                              : last.op == Op::Switch && static_cast<uint32_t>(last.imm) >= 64 && block.preds.size() >= 8 &&
-                                    block.end - block.first <= 8;
+  return block.dispatch && block.end - block.first <= 8;
 }
 
 void Emitter::jump_to(uint32_t block) { a_.jmp(labels_[target(block)]); }

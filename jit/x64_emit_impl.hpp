@@ -170,7 +170,6 @@ class Emitter {
   std::vector<Table> jump_tables_;
   std::vector<MoveStep> steps_;
   std::vector<uint32_t> last_call_; // by block that ends in an Invoke: where its call returns to
-  bool duplicate_dispatch_ = true;
   uint32_t frame_bytes_ = 0, local_bytes_ = 0;
   uint32_t pushed_ = 0;             // bytes by which rsp is lower than between calls
 };

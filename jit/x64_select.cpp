@@ -42,6 +42,7 @@ void Selector::lay_out() {
     block.loop_depth = from.loop_depth;
     block.loop_header = from.loop_header;
     block.cold = from.cold;
+    block.dispatch = from.dispatch;
     for (BlockId s : from.succs) block.succs.push_back(number_[s]);
     for (BlockId p : from.preds) block.preds.push_back(number_[p]);
   }

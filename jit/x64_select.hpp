@@ -53,7 +53,6 @@ class Selector {
   void compare_operands(Inst& inst, NodeId left, NodeId right, NodeId user);
   bool compare_with_memory(Inst& inst, NodeId load, NodeId other, NodeId user);
   void address(Inst& inst, NodeId address, uint64_t offset, MemKind kind);
-  [[nodiscard]] uint64_t upper_bound(NodeId id, int depth = 4) const;
 
   /// True if `id` is used by `user` alone and may be computed there instead.
   [[nodiscard]] bool sole_use(NodeId id, NodeId user) const { return uses_[id] == 1 && f_[id].block == f_[user].block; }

@@ -2,36 +2,10 @@
 #include <algorithm>
 
 #include "engine/memory.hpp"
+#include "jit/range.hpp"
 #include "jit/x64_select.hpp"
 
 namespace krait::jit {
-
-/// A bound of an i32 value, for addresses that cannot wrap around.
-uint64_t Selector::upper_bound(NodeId id, int depth) const {
-  constexpr uint64_t Any = 0xffffffff;
-  const Node& n = f_[id];
-  if (n.type != Type::I32) return Any;
-  if (n.op == Op::Const) return n.imm;
-  if (is_compare(n.op)) return 1;
-  if (n.op == Op::Load) {
-    const auto kind = static_cast<MemKind>(n.aux);
-    return kind == MemKind::I8U ? 0xff : kind == MemKind::I16U ? 0xffff : Any;
-  }
-  if (depth == 0 || n.count != 2 || f_.in_list(n)) return Any;
-  const uint64_t b = upper_bound(n.args[1], depth - 1);
-  const bool b_const = f_.is_const(n.args[1]);
-  switch (n.op) {
-    case Op::And: return std::min(upper_bound(n.args[0], depth - 1), b);
-    case Op::ShrU: return b_const ? upper_bound(n.args[0], depth - 1) >> (b & 31) : Any;
-    case Op::Shl: {
-      if (!b_const) return Any;
-      const uint64_t shifted = upper_bound(n.args[0], depth - 1) << (b & 31);
-      return shifted > Any ? Any : shifted;
-    }
-    case Op::Add: return std::min(Any, upper_bound(n.args[0], depth - 1) + b);
-    default: return Any;
-  }
-}
 
 void Selector::address(Inst& inst, NodeId node, uint64_t offset, MemKind kind) {
   inst.kind = kind;
@@ -48,14 +22,14 @@ void Selector::address(Inst& inst, NodeId node, uint64_t offset, MemKind kind) {
   // x + constant, if that cannot wrap.
   if (f_[node].op == Op::Add && f_.is_const(f_[node].args[1]) && !f_.is_const(f_[node].args[0])) {
     const uint64_t constant = f_[f_[node].args[1]].imm;
-    if (upper_bound(f_[node].args[0]) + constant <= 0xffffffff && offset + constant < (uint64_t{1} << 31)) {
+    if (upper_bound(f_, f_[node].args[0]) + constant <= 0xffffffff && offset + constant < (uint64_t{1} << 31)) {
       inst.disp += constant;
       node = f_[node].args[0];
     }
   }
   if (f_[node].op == Op::Shl && f_.is_const(f_[node].args[1]) && f_[f_[node].args[1]].imm <= 3 &&
       !f_.is_const(f_[node].args[0]) &&
-      upper_bound(f_[node].args[0]) << f_[f_[node].args[1]].imm <= 0xffffffff) {
+      upper_bound(f_, f_[node].args[0]) << f_[f_[node].args[1]].imm <= 0xffffffff) {
     inst.scale = static_cast<uint8_t>(f_[f_[node].args[1]].imm);
     node = f_[node].args[0];
   }
@@ -261,7 +235,7 @@ void Selector::select_switch(NodeId id) {
   const Operand index = use_value(n.args[0], Operand::Reg);
   Inst& inst = reversed_[at];
   inst.a = index;
-  inst.aux = upper_bound(n.args[0]) + 1 < count;  // the default is never taken
+  inst.aux = n.aux;  // the default is never taken
   inst.imm = static_cast<uint64_t>(out_.tables.size()) << 32 | count;
   for (uint32_t i = 0; i < count; ++i) out_.tables.push_back(block.succs[f_.tables[first + i]]);
 }

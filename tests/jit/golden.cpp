@@ -1,4 +1,4 @@
-// jit-golden FILE.wasm IR|ASM: every function of a module as the JIT makes it, in a form that stays the same where code does.
+// jit-golden FILE.wasm IR|ASM: every function of a module as the JIT makes it for any x86-64-v2, in a form that stays the same where code does.
 #include <cstdio>
 #include <cstring>
 #include <fstream>

@@ -24,9 +24,7 @@ struct Pair {
 
 /// The listing of the module's only function after `pass`, without the passes in `without`.
 std::string after(const std::string& wat, const std::string& pass, std::vector<std::string> without = {}) {
-  Guest guest;
-  guest.instantiate(wat);
-  for (const krait::jit::Stage& stage : krait::jit::stages_of(guest.instance->module(), 0, {.disable = std::move(without), .verify = true}))
+  for (const krait::jit::Stage& stage : krait::jit::stages_of(*krait::test::compiled(wat), 0, {.disable = std::move(without), .verify = true}))
     if (stage.name == pass) return stage.text;
   FAIL("no such pass");
   return "";
