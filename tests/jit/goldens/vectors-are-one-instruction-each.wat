@@ -8,3 +8,69 @@
   (func $guarded (param $x i32) (result i32)
     (try (result i32) (do (drop (call $callee (i32x4.splat (local.get $x)))) (i32.const 1)) (catch $t (local.get $x)))))
 ;; golden: ASM
+;; callee:
+;; sub rsp, 8
+;; L0:
+;; add rsp, 8
+;; ret
+;; blend:
+;; sub rsp, 8
+;; L0:
+;; movaps xmm0, xmmword ptr [L1]
+;; vpaddsw xmm0, xmm0, xmmword ptr [r14+rdi+16]
+;; movups xmmword ptr [r14+rdi], xmm0
+;; vmovups xmm2, xmmword ptr [r14+rdi+32]
+;; vpunpcklbw xmm1, xmm0, xmm2
+;; vpmovmskb eax, xmm1
+;; add rsp, 8
+;; ret
+;; align 16
+;; L1:
+;; .db 0x01, 0x00, 0x02, 0x00, 0x03, 0x00, 0x04, 0x00
+;; .db 0x05, 0x00, 0x06, 0x00, 0x07, 0x00, 0x08, 0x00
+;; guarded:
+;; push rbx
+;; push rbp
+;; push r9
+;; push r10
+;; push r12
+;; push r13
+;; sub rsp, 8
+;; cmp rsp, qword ptr [r15+40]
+;; jb L5
+;; cmp dword ptr [r15+32], 0
+;; jne L6
+;; L7:
+;; L0:
+;; mov ebx, edi
+;; mov qword ptr [rsp], rbx
+;; vmovd xmm0, ebx
+;; vpshufd xmm0, xmm0, 0
+;; .db 0xE8
+;; .db 0x00, 0x00, 0x00, 0x00
+;; L1:
+;; mov ebx, 1
+;; L2:
+;; mov eax, ebx
+;; add rsp, 8
+;; pop r13
+;; pop r12
+;; pop r10
+;; pop r9
+;; pop rbp
+;; pop rbx
+;; ret
+;; L3:
+;; mov rdi, r15
+;; mov r11, qword ptr [r15+72]
+;; call qword ptr [r11+152]
+;; mov ebx, dword ptr [rsp]
+;; short jmp L2
+;; L4:
+;; short jmp L3
+;; L5:
+;; ud2
+;; L6:
+;; mov r11, qword ptr [r15+72]
+;; call qword ptr [r11+32]
+;; short jmp L7
