@@ -30,8 +30,11 @@ constexpr uint8_t OrderOf[SectionCount] = {0, 1, 2, 3, 4, 5, 7, 8, 9, 10, 12, 13
 
 }  // namespace
 
-Decoder::Decoder(Module& module, const Features& features)
-    : module_(module), context_{module, features, {}, false, 0}, reader_(module.bytes()) {}
+Decoder::Decoder(Module& module, const Features& features, std::span<const std::byte> facts)
+    : module_(module),
+      context_{module, features, {}, false, 0},
+      reader_(module.bytes()),
+      facts_(facts) {}
 
 Result<void> Decoder::decode() {
   if (sections() && finish()) return {};
@@ -146,19 +149,22 @@ bool Decoder::code_section() {
                         std::to_string(declared_functions_) + " and " + std::to_string(count));
   }
   module_.functions.resize(count);
+  const FactsReader facts(facts_, module_.bytes_.size(), count);
   // In compiled code a tenth of the bytes are branches' labels at most; an underestimate costs a
   // copy.
-  module_.side_table_.reserve(reader_.remaining() / 16);
+  if (facts.valid()) module_.side_table_ = facts.side_table();
+  else module_.side_table_.reserve(reader_.remaining() / 16);
   Validator validator(context_, reader_);
   for (uint32_t i = 0; i < count; ++i) {
     Function& function = module_.functions[i];
     function.type_index = module_.func_types[module_.imported_funcs + i];
-    if (!body(validator, function)) return false;
+    if (!body(validator, function, facts.valid() ? std::optional(facts.function(i)) : std::nullopt, facts)) return false;
   }
   return true;
 }
 
-bool Decoder::body(Validator& validator, Function& function) {
+bool Decoder::body(Validator& validator, Function& function, const std::optional<FunctionFacts>& known,
+                   const FactsReader& facts) {
   const uint32_t at = reader_.offset();
   const uint32_t size = reader_.u32();
   if (reader_.failed()) return false;
@@ -171,7 +177,20 @@ bool Decoder::body(Validator& validator, Function& function) {
                         " bytes, " + std::to_string(reader_.remaining()) + " are left");
   }
   const uint32_t section_end = reader_.set_end(reader_.offset() + size);
-  if (!locals(function) || !validator.validate(function)) return false;
+  if (!locals(function)) return false;
+  if (known && (known->flags & FactsAgain) == 0 && facts.fits(*known, reader_.offset(), reader_.end_offset())) {
+    const FuncType& type = module_.types[function.type_index];
+    function.code_begin = known->code_begin, function.code_end = known->code_end;
+    function.local_slots = known->local_slots;
+    function.param_slots = type.param_slots, function.result_slots = type.result_slots;
+    function.max_operand_slots = known->max_operand_slots;
+    function.side_table = known->side_table, function.side_table_size = known->side_table_size;
+    function.instruction_count = known->instruction_count;
+    function.has_loop = (known->flags & FactsLoop) != 0;
+    reader_.seek(reader_.end_offset());
+  } else if (!validator.validate(function)) {
+    return false;
+  }
   reader_.set_end(section_end);
   return true;
 }

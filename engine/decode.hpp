@@ -3,8 +3,10 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
+#include "engine/facts.hpp"
 #include "engine/reader.hpp"
 #include "engine/validate.hpp"
 
@@ -13,10 +15,11 @@ namespace krait::engine {
 /// Used once: decodes the module's bytes, which Module holds already.
 class Decoder {
  public:
-  Decoder(Module& module, const Features& features);
+  Decoder(Module& module, const Features& features, std::span<const std::byte> facts = {});
   Result<void> decode();
   /// Gives the bytes to the module; in front of everything else.
   static void adopt(Module& module, std::vector<std::byte> bytes) {
+    bytes.resize(bytes.size() + Module::Padding);
     module.bytes_ = std::move(bytes);
   }
 
@@ -27,7 +30,8 @@ class Decoder {
   bool custom_section();
   bool finish();
   bool code_section();
-  bool body(Validator& validator, Function& function);
+  bool body(Validator& validator, Function& function, const std::optional<FunctionFacts>& known,
+            const FactsReader& facts);
   bool locals(Function& function);
   bool fail(uint32_t at, std::string message) { return reader_.fail(at, std::move(message)); }
 
@@ -68,6 +72,7 @@ class Decoder {
   Module& module_;
   ModuleContext context_;
   Reader reader_;
+  std::span<const std::byte> facts_;
   uint32_t declared_functions_ = 0;  // by the function section
   uint32_t module_locals_ = 0;
 };

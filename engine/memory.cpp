@@ -92,6 +92,20 @@ Result<std::shared_ptr<const MemoryImage>> MemoryImage::create(std::span<const s
   return std::shared_ptr<const MemoryImage>(std::move(image));
 }
 
+Result<std::shared_ptr<const MemoryImage>> MemoryImage::map(int fd, uint64_t offset, uint64_t size) {
+  std::shared_ptr<MemoryImage> image(new MemoryImage);
+  image->offset_ = offset;
+  image->size_ = size;
+  image->fd_ = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  if (image->fd_ < 0) return system_error("cannot keep a memory image open");
+  if (size) {
+    void* view = mmap(nullptr, size, PROT_READ, MAP_SHARED, image->fd_, static_cast<off_t>(offset));
+    if (view == MAP_FAILED) return system_error("cannot map a memory image");
+    image->view_ = static_cast<const std::byte*>(view);
+  }
+  return std::shared_ptr<const MemoryImage>(std::move(image));
+}
+
 MemoryImage::~MemoryImage() {
   if (view_) munmap(const_cast<std::byte*>(view_), size_);
   if (fd_ >= 0) close(fd_);
@@ -116,7 +130,8 @@ Result<std::unique_ptr<Memory>> Memory::create(const MemoryType& type, uint64_t 
   memory->initial_ = memory->size_ = initial;
   if (initial && mprotect(base, initial, PROT_READ | PROT_WRITE) != 0) return system_error("cannot commit a memory");
   if (image && image->size()) {
-    if (mmap(base, image->size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, image->fd(), 0) ==
+    if (mmap(base, image->size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, image->fd(),
+             static_cast<off_t>(image->offset())) ==
         MAP_FAILED)
       return system_error("cannot map a memory image");
     memory->image_ = std::move(image);

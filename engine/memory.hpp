@@ -22,18 +22,23 @@ class MemoryImage {
  public:
   /// Copies `bytes` (padded to a page of 64 KiB) into an anonymous file; whole zero pages stay holes.
   static Result<std::shared_ptr<const MemoryImage>> create(std::span<const std::byte> bytes);
+  /// `size` bytes (a multiple of a page of 64 KiB) of a file from `offset` (of 4 KiB) on. The file must not change or shrink from
+  /// now on. The descriptor is duplicated.
+  static Result<std::shared_ptr<const MemoryImage>> map(int fd, uint64_t offset, uint64_t size);
   ~MemoryImage();
   MemoryImage(const MemoryImage&) = delete;
   MemoryImage& operator=(const MemoryImage&) = delete;
   [[nodiscard]] uint64_t size() const { return size_; }
   [[nodiscard]] int fd() const { return fd_; }
+  /// Where in the file it begins.
+  [[nodiscard]] uint64_t offset() const { return offset_; }
   /// The image's bytes, mapped read-only.
   [[nodiscard]] std::span<const std::byte> bytes() const { return {view_, size_}; }
 
  private:
   MemoryImage() = default;
   int fd_ = -1;
-  uint64_t size_ = 0;
+  uint64_t offset_ = 0, size_ = 0;
   const std::byte* view_ = nullptr;
 };
 

@@ -6,6 +6,8 @@
 //     that code, so the range cannot be unregistered meanwhile.
 //  2. Chunks of slots are only ever added, so a reader needs no protection to walk them.
 //  3. Nothing of the trap is done in the handler: it changes the interrupted context to go on at the landing.
+//  4. Others may put their handlers over ours: each registration puts ours on top again. So ours may stand several times
+//     in the chain that a fault of others goes down; each time it hands on to an older handler. Links are never freed.
 #include "engine/signals.hpp"
 
 #include <sys/mman.h>
@@ -34,7 +36,21 @@ struct Chunk {
 Chunk first_chunk;
 std::mutex writers;
 constexpr std::array<int, 4> Signals = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
-std::array<struct sigaction, Signals.size()> previous;
+
+/// A handler that stood where ours was put.
+struct Link {
+  struct sigaction action;
+  const Link* older;
+};
+std::array<std::atomic<const Link*>, Signals.size()> newest;
+
+/// What this thread hands a fault on to. Known by the context's address: a handler that left by longjmp leaves this behind.
+struct HandingOn {
+  const void* context = nullptr;
+  const void* frame = nullptr;
+  const Link* to = nullptr;
+};
+thread_local HandingOn handing_on;
 
 const CodeRange* find_range(uintptr_t pc) {
   for (Chunk* chunk = &first_chunk; chunk; chunk = chunk->next.load(std::memory_order_acquire))
@@ -60,14 +76,18 @@ void write_slot(SlotEntry& slot, const CodeRange* range) {
 void chain(int signal, siginfo_t* info, void* context) {
   size_t i = 0;
   while (Signals[i] != signal) ++i;
-  const struct sigaction& old = previous[i];
-  if (old.sa_flags & SA_SIGINFO) {
-    old.sa_sigaction(signal, info, context);
-  } else if (old.sa_handler == SIG_DFL || old.sa_handler == SIG_IGN) {
+  const void* const frame = __builtin_frame_address(0);
+  const bool again = handing_on.context == context && frame < handing_on.frame;  // by a handler that found ours
+  const Link* const to = again ? handing_on.to->older : newest[i].load(std::memory_order_acquire);
+  const HandingOn outer = handing_on;
+  handing_on = {context, frame, to};
+  if (!to || (!(to->action.sa_flags & SA_SIGINFO) && (to->action.sa_handler == SIG_DFL || to->action.sa_handler == SIG_IGN)))
     ::signal(signal, SIG_DFL);  // the instruction faults again, now for good
-  } else {
-    old.sa_handler(signal);
-  }
+  else if (to->action.sa_flags & SA_SIGINFO)
+    to->action.sa_sigaction(signal, info, context);
+  else
+    to->action.sa_handler(signal);
+  handing_on = outer;
 }
 
 void handle(int signal, siginfo_t* info, void* raw) {
@@ -88,12 +108,24 @@ void handle(int signal, siginfo_t* info, void* raw) {
   chain(signal, info, raw);
 }
 
+bool same(const struct sigaction& a, const struct sigaction& b) {
+  return a.sa_flags == b.sa_flags && a.sa_sigaction == b.sa_sigaction;
+}
+
+/// Puts our handlers on top. Needs `writers`.
 void install() {
   struct sigaction action = {};
   action.sa_sigaction = handle;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK;
   sigemptyset(&action.sa_mask);
-  for (size_t i = 0; i < Signals.size(); ++i) sigaction(Signals[i], &action, &previous[i]);
+  for (size_t i = 0; i < Signals.size(); ++i) {
+    struct sigaction there = {};
+    sigaction(Signals[i], nullptr, &there);
+    if ((there.sa_flags & SA_SIGINFO) && there.sa_sigaction == handle) continue;
+    const Link* top = newest[i].load(std::memory_order_relaxed);
+    if (!top || !same(top->action, there)) newest[i].store(new Link{there, top}, std::memory_order_release);
+    sigaction(Signals[i], &action, nullptr);
+  }
 }
 
 /// A thread's alternate signal stack; where the thread has one already, that one stays.
@@ -122,9 +154,8 @@ struct AlternateStack {
 }  // namespace
 
 void register_code(const CodeRange& range) {
-  static std::once_flag once;
-  std::call_once(once, install);
   std::lock_guard lock(writers);
+  install();
   for (Chunk* chunk = &first_chunk;; chunk = chunk->next.load(std::memory_order_relaxed)) {
     for (SlotEntry& slot : chunk->slots)
       if (!slot.range.load(std::memory_order_relaxed)) return write_slot(slot, &range);

@@ -17,8 +17,10 @@ struct CodeRange {
   const void* landing = nullptr;
 };
 
-/// Any thread. The first registration installs handlers for SIGSEGV, SIGBUS, SIGFPE and SIGILL; faults outside of all
-/// ranges go on to the handlers that were there before.
+/// Any thread. Each registration makes sure that the handlers of SIGSEGV, SIGBUS, SIGFPE and SIGILL are the engine's;
+/// faults outside of all ranges go on to the handlers that it found there. Who installs others later and does not hand
+/// on to what they find takes the guest's faults as well, until the next registration; from then on theirs are those
+/// that are not the guest's, even when they have put back what they found.
 void register_code(const CodeRange& range);
 void unregister_code(const CodeRange& range);
 

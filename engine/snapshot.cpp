@@ -6,6 +6,10 @@
 // and lengths, which are u64.
 #include "engine/snapshot.hpp"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <cstring>
 
 #include "engine/compiler.hpp"
@@ -17,6 +21,15 @@ namespace {
 constexpr uint32_t Magic = 0x4e53524b;  // "KRSN"
 constexpr uint32_t Version = 1;
 constexpr size_t HostPage = 4096;
+
+/// The form that is mapped: PlainMagic, version, the length of the rest; where each memory lies; the rest; from a host
+/// page on, the memories.
+constexpr uint32_t PlainMagic = 0x5053524b;  // "KRSP"
+constexpr size_t PlainHeaderBytes = 16;
+struct PlainMemory {
+  uint64_t offset, size;
+};
+uint64_t page_up(uint64_t bytes) { return (bytes + HostPage - 1) / HostPage * HostPage; }
 
 bool is_zero_page(const std::byte* page) {
   static constexpr std::byte Zeros[HostPage] = {};
@@ -145,11 +158,8 @@ Result<std::shared_ptr<const Snapshot>> Snapshot::take(Instance& instance) {
   return std::shared_ptr<const Snapshot>(std::move(snapshot));
 }
 
-std::vector<std::byte> Snapshot::encode() const {
+std::vector<std::byte> Snapshot::encode_rest() const {
   Writer out;
-  out.put(Magic), out.put(Version);
-  for (const auto& memory : memories_)
-    if (memory) put_memory(out, *memory);
   for (const auto& table : tables_) {
     out.put(static_cast<uint32_t>(table.size()));
     out.raw(table.data(), table.size() * sizeof(FuncIndex));
@@ -160,18 +170,88 @@ std::vector<std::byte> Snapshot::encode() const {
   return std::move(out.out);
 }
 
+std::vector<std::byte> Snapshot::encode() const {
+  Writer out;
+  out.put(Magic), out.put(Version);
+  for (const auto& memory : memories_)
+    if (memory) put_memory(out, *memory);
+  const std::vector<std::byte> rest = encode_rest();
+  out.raw(rest.data(), rest.size());
+  return std::move(out.out);
+}
+
+std::vector<std::byte> Snapshot::encode_plain() const {
+  const std::vector<std::byte> rest = encode_rest();
+  const auto own = static_cast<size_t>(std::count_if(memories_.begin(), memories_.end(), [](const auto& m) { return m != nullptr; }));
+  Writer out;
+  out.put(PlainMagic), out.put(Version);
+  out.put(static_cast<uint64_t>(rest.size()));
+  uint64_t at = page_up(PlainHeaderBytes + own * sizeof(PlainMemory) + rest.size());
+  for (const auto& memory : memories_) {
+    if (!memory) continue;
+    out.put(PlainMemory{at, memory->size()});
+    at += memory->size();
+  }
+  out.raw(rest.data(), rest.size());
+  for (const auto& memory : memories_) {
+    out.out.resize(page_up(out.out.size()));
+    if (memory) out.raw(memory->bytes().data(), memory->size());
+  }
+  return std::move(out.out);
+}
+
+Result<std::shared_ptr<const Snapshot>> Snapshot::map(const Module& module, int fd) {
+  const auto own = module.memories.size() - module.imported_memories;
+  struct stat info{};
+  std::vector<std::byte> head(PlainHeaderBytes + own * sizeof(PlainMemory));
+  if (fstat(fd, &info) != 0 || pread(fd, head.data(), head.size(), 0) != static_cast<ssize_t>(head.size()))
+    return Error{"snapshot: the file cannot be read"};
+  Reader in(head);
+  if (in.get<uint32_t>() != PlainMagic || in.get<uint32_t>() != Version)
+    return Error{"not a snapshot of this version of krait; make it again", 0};
+  const auto rest_bytes = in.get<uint64_t>(), file_bytes = static_cast<uint64_t>(info.st_size);
+  if (rest_bytes > file_bytes) return Error{"snapshot: its length is wrong", in.offset()};
+  auto snapshot = std::make_shared<Snapshot>();
+  snapshot->memories_.resize(module.memories.size());
+  for (uint32_t i = module.imported_memories; i < module.memories.size(); ++i) {
+    const auto memory = in.get<PlainMemory>();
+    const Limits& limits = module.memories[i].limits;
+    if (memory.size % PageSize != 0 || memory.size > limits.max.value_or(MaxPages) * PageSize || memory.size < limits.min * PageSize)
+      return Error{"snapshot: the memory's size does not fit its type", in.offset()};
+    if (memory.offset % HostPage != 0 || memory.offset > file_bytes || memory.size > file_bytes - memory.offset)
+      return Error{"snapshot: a memory lies outside the file", in.offset()};
+    auto image = MemoryImage::map(fd, memory.offset, memory.size);
+    if (!image) return std::move(image.error());
+    snapshot->memories_[i] = std::move(*image);
+  }
+  std::vector<std::byte> rest(rest_bytes);
+  if (pread(fd, rest.data(), rest.size(), static_cast<off_t>(head.size())) != static_cast<ssize_t>(rest.size()))
+    return Error{"snapshot: the file cannot be read"};
+  if (auto read = decode_rest(module, rest, *snapshot); !read) return std::move(read.error());
+  return std::shared_ptr<const Snapshot>(std::move(snapshot));
+}
+
 Result<std::shared_ptr<const Snapshot>> Snapshot::decode(const Module& module, std::span<const std::byte> bytes) {
   Reader in(bytes);
   if (in.get<uint32_t>() != Magic) return Error{"not a snapshot", 0};
   if (in.get<uint32_t>() != Version) return Error{"a snapshot of another version of krait; make it again", 4};
   auto snapshot = std::make_shared<Snapshot>();
-  const auto funcs = static_cast<uint32_t>(module.func_types.size());
   snapshot->memories_.resize(module.memories.size());
   for (uint32_t i = module.imported_memories; i < module.memories.size(); ++i) {
     auto memory = get_memory(in, module.memories[i]);
     if (!memory) return std::move(memory.error());
     snapshot->memories_[i] = std::move(*memory);
   }
+  if (auto rest = decode_rest(module, bytes.subspan(in.offset()), *snapshot); !rest) {
+    if (rest.error().offset != Error::NoOffset) rest.error().offset += in.offset();
+    return std::move(rest.error());
+  }
+  return std::shared_ptr<const Snapshot>(std::move(snapshot));
+}
+
+Result<void> Snapshot::decode_rest(const Module& module, std::span<const std::byte> bytes, Snapshot& snapshot) {
+  Reader in(bytes);
+  const auto funcs = static_cast<uint32_t>(module.func_types.size());
   for (size_t i = 0; i < module.tables.size(); ++i) {
     const uint32_t size = in.get<uint32_t>();
     const std::span<const std::byte> from = in.take(uint64_t{size} * sizeof(FuncIndex));
@@ -179,7 +259,7 @@ Result<std::shared_ptr<const Snapshot>> Snapshot::decode(const Module& module, s
     const bool imported = i < module.imported_tables;
     if (in.failed || (imported ? size != 0 : size < limits.min || size > limits.max.value_or(size)))
       return Error{"snapshot: a table's size does not fit its type", in.offset()};
-    std::vector<FuncIndex>& table = snapshot->tables_.emplace_back(size);
+    std::vector<FuncIndex>& table = snapshot.tables_.emplace_back(size);
     if (size) std::memcpy(table.data(), from.data(), from.size());
     for (const FuncIndex func : table)
       if (func != NoIndex && (func >= funcs || module.tables[i].type.element != ValType::FuncRef))
@@ -191,12 +271,12 @@ Result<std::shared_ptr<const Snapshot>> Snapshot::decode(const Module& module, s
     const ValType type = module.globals[i].type.type;
     if (is_reference(type) && cell.low != NoIndex && (cell.low >= funcs || type != ValType::FuncRef))
       return Error{"snapshot: a global that the module cannot have", in.offset()};
-    snapshot->globals_.push_back(cell);
+    snapshot.globals_.push_back(cell);
   }
-  for (size_t i = 0; i < module.elements.size(); ++i) snapshot->dropped_elements_.push_back(in.get<uint8_t>() != 0);
-  for (size_t i = 0; i < module.data.size(); ++i) snapshot->dropped_data_.push_back(in.get<uint8_t>() != 0);
+  for (size_t i = 0; i < module.elements.size(); ++i) snapshot.dropped_elements_.push_back(in.get<uint8_t>() != 0);
+  for (size_t i = 0; i < module.data.size(); ++i) snapshot.dropped_data_.push_back(in.get<uint8_t>() != 0);
   if (in.failed || !in.at_end()) return Error{"snapshot: its length is wrong", in.offset()};
-  return std::shared_ptr<const Snapshot>(std::move(snapshot));
+  return {};
 }
 
 void Snapshot::apply_globals(Instance& instance) const {

@@ -25,6 +25,12 @@ class Snapshot {
   /// From the bytes of encode(). Every count and index is checked against `module`.
   static Result<std::shared_ptr<const Snapshot>> decode(const Module& module, std::span<const std::byte> bytes);
 
+  /// The same for a file that is mapped: memories whole, at offsets of host pages behind the rest.
+  [[nodiscard]] std::vector<std::byte> encode_plain() const;
+  /// From such a file: its pages are not read before they are needed, so what they hold is not checked, as it is nothing
+  /// but the guest's own; all else is, as by decode(). The file must not change from now on.
+  static Result<std::shared_ptr<const Snapshot>> map(const Module& module, int fd);
+
   /// Puts a running instance that was made from this snapshot back into its state: memories by Memory::reset,
   /// tables and globals by copying. No call may be under way in it.
   Result<void> restore(Instance& instance) const;
@@ -37,6 +43,8 @@ class Snapshot {
   /// An element or a reference global: a function index of the module, or NoIndex for null.
   using FuncIndex = uint32_t;
 
+  std::vector<std::byte> encode_rest() const;
+  static Result<void> decode_rest(const Module& module, std::span<const std::byte> bytes, Snapshot& snapshot);
   void apply_globals(Instance& instance) const;
   void apply_tables(Instance& instance) const;
   void apply_dropped(Instance& instance) const;

@@ -71,6 +71,7 @@ struct VectorImm {
 enum class Builtin : uint8_t {
   CallImport, CallInterpreter, CallRef, ResolveIndirect, Poll, MemoryGrow, MemoryCopy, MemoryFill, MemoryInit, DataDrop,
   MemorySize, MemoryCheck, AtomicCheck, AtomicWait32, AtomicWait64, AtomicNotify,
+  CodeOf, Throw, ThrowRef, CaughtException, ExceptionPayload,
   TableGet, TableSet, TableSize, TableGrow, TableFill, TableCopy, TableInit, ElemDrop, RefFunc, Count
 };
 
@@ -103,6 +104,8 @@ struct Block {
   bool loop_header = false;
   bool cold = false;
   bool dispatch = false;      ///< copied to the jumps to it (opt_dispatch.cpp)
+  bool landing = false;       ///< of an exception, from an Invoke; of any where `tag` is NoIndex
+  uint32_t tag = 0;
 };
 
 /// One function. Passes work on it in place.
@@ -144,6 +147,9 @@ void analyse(Function& f);
 void clean(Function& f);
 /// Replaces every use by `replacement[use]` where that is not None (chains are followed).
 void replace_uses(Function& f, std::vector<NodeId>& replacement);
+
+/// The call that the block's Invoke belongs to, which has to stay in front of it, or None.
+NodeId invoked_call(const Function& f, BlockId b);
 
 std::string print(const Function& f);
 /// What is wrong with the function, or "".

@@ -51,14 +51,12 @@ class Chaining {
 struct CallSandbox : Sandbox {
   std::span<const std::byte> input;
   std::vector<std::byte> output;
+  bool output_set = false;               ///< of a wasm function: else what it printed is its output
   uint64_t output_limit = 0;
   std::string user, function, entry;
   std::optional<PythonFailure> failure;  ///< the exception that ended the call
   std::string message;                   ///< why the last chain() was refused
   Chaining* chaining = nullptr;          ///< null: nothing can be chained here
-  /// Counts what must not happen while a module is loaded whose state is to be snapshotted: it would be done once and not
-  /// in each call.
-  uint64_t uses = 0;
 
   static CallSandbox& of(const engine::Caller& caller) {
     return *static_cast<CallSandbox*>(static_cast<Sandbox*>(caller.store().host_data));

@@ -128,6 +128,12 @@ int IoWaiter::sync(int fd, bool data_only) {
   return static_cast<int>(moved(park([&] { return data_only ? io::fdatasync(fd) : io::fsync(fd); })));
 }
 
+int IoWaiter::wait_with(const std::function<int()>& wait) {
+  const int result = park([&] { return wait(); });
+  (void)woken(result);
+  return result;
+}
+
 void IoWaiter::enter(engine::Store& store) {
   if (depth_++ != 0) return;
   coroutine_ = io::current();

@@ -16,6 +16,8 @@
 #include <filesystem>
 
 #include "engine/compiler.hpp"
+#include "engine/facts.hpp"
+#include "pyhost/state/imports.hpp"
 
 namespace krait::pyhost {
 
@@ -78,6 +80,8 @@ std::string join_trap(const char* what, const Trap& trap) {
 struct PythonRuntime::Parts {
   std::shared_ptr<const engine::Module> module;
   std::shared_ptr<const MappedFile> stdlib;
+  std::string identity;
+  std::shared_ptr<ImageCache> cache;
   engine::Linker linker;
   engine::Compiler* compiler = nullptr;
   std::shared_ptr<engine::CodeImage> code;  // kept: a compiler forgets an image that no instance uses
@@ -87,25 +91,61 @@ PythonRuntime::PythonRuntime(std::unique_ptr<Parts> parts) : parts_(std::move(pa
 PythonRuntime::~PythonRuntime() = default;
 engine::Compiler* PythonRuntime::compiler() const { return parts_->compiler; }
 
+const std::string& PythonRuntime::identity() const { return parts_->identity; }
+const std::shared_ptr<ImageCache>& PythonRuntime::cache() const { return parts_->cache; }
+
+namespace {
+
+/// Where it lies, its size and its time: the library is made once and never written again.
+std::string identity_of_file(const std::string& path) {
+  struct stat s{};
+  if (::stat(path.c_str(), &s) != 0) return path;
+  return path + " " + std::to_string(s.st_ino) + " " + std::to_string(s.st_size) + " " +
+         std::to_string(int64_t{s.st_mtim.tv_sec} * 1'000'000'000 + s.st_mtim.tv_nsec);
+}
+
+/// The module; with its facts from the cache, or else they are kept there. `identity` gets the hash of its bytes.
+Result<std::shared_ptr<const engine::Module>> load_reactor(const PythonConfig& config, std::string& identity) {
+  if (!config.cache) return load_module(config.reactor);
+  auto bytes = store::read_file(config.reactor);
+  if (!bytes) return std::move(bytes.error());
+  if (!bytes->has_value()) return load_module(config.reactor);
+  identity = store::Digest::of(**bytes).hex() + " ";
+  const store::Digest key = ImageCache::key({"facts", std::to_string(engine::FactsVersion), identity});
+  if (auto file = config.cache->open(key)) {
+    const Mapping facts = Mapping::of(file->get());
+    return engine::compile_known(std::move(**bytes), facts.bytes());
+  }
+  auto module = engine::Module::compile(std::move(**bytes));
+  if (!module) return Error{config.reactor + ": " + module.error().to_string()};
+  config.cache->keep(key, engine::facts_of(**module));
+  return module;
+}
+
+}  // namespace
+
 Result<std::shared_ptr<const PythonRuntime>> PythonRuntime::load(const PythonConfig& config) {
   auto parts = std::make_unique<Parts>();
-  auto module = load_module(config.reactor);
+  parts->cache = config.cache;
+  auto module = load_reactor(config, parts->identity);
   if (!module) return std::move(module.error());
   auto stdlib = MappedFile::open(config.stdlib);
   if (!stdlib) return std::move(stdlib.error());
+  parts->identity += identity_of_file(config.stdlib);
   parts->module = std::move(*module);
   parts->stdlib = std::move(*stdlib);
   parts->compiler = config.compiler;
   if (config.compiler) parts->code = config.compiler->image_for(parts->module);
   define_wasi(parts->linker);
   define_krait(parts->linker);
+  define_state(parts->linker);
   return std::shared_ptr<const PythonRuntime>(new PythonRuntime(std::move(parts)));
 }
 
 namespace {
 
 Result<std::shared_ptr<Directory>> make_tree(const MappedFile& stdlib, std::shared_ptr<const void> keep,
-                                             const std::vector<HostMount>& mounts, MemoryTree& memory) {
+                                             const std::vector<HostMount>& mounts, MemoryTree& memory, Sandbox& sandbox) {
   bool built = memory.add_shared_file(ImagePath, stdlib.bytes(), std::move(keep)).ok() && memory.make_path("tmp").ok();
   std::vector<MountPoint> points;
   const bool covers_root = std::any_of(mounts.begin(), mounts.end(), [](const HostMount& m) { return m.guest == "/"; });
@@ -122,7 +162,7 @@ Result<std::shared_ptr<Directory>> make_tree(const MappedFile& stdlib, std::shar
     auto directory = memory.root()->open(own, OpenHow{.directory = true});
     if (directory) points.push_back({own, std::static_pointer_cast<Directory>(*directory)});
   }
-  if (points.empty()) return memory.root();
+  points.push_back({SharedFilesMount, shared_files(sandbox)});
   return union_directory(memory.root(), std::move(points));
 }
 
@@ -151,6 +191,14 @@ struct PythonInstance::State {
   Result<void> boot();
   Result<void> renew();
   Result<void> find_exports();
+  /// The state of a call; its locks are given back at the end, however the call ended.
+  void begin_state(const std::string& user) {
+    if (options.state) sandbox.state = std::make_shared<StateSession>(options.state, user);
+  }
+  void end_state() {
+    if (sandbox.state) sandbox.state->release();
+    if (options.state) sandbox.state.reset();
+  }
 
   /// Calls an export of the reactor; a trap leaves the sandbox spent.
   template <typename... A>
@@ -225,7 +273,7 @@ Result<void> PythonInstance::State::find_exports() {
 Result<void> PythonInstance::State::make_files() {
   const PythonRuntime::Parts& parts = runtime->parts();
   memory_tree.emplace(options.limits.tmp_bytes + (uint64_t{1} << 16));  // the room for what stands there at the start
-  auto tree = make_tree(*parts.stdlib, parts.stdlib, options.mounts, *memory_tree);
+  auto tree = make_tree(*parts.stdlib, parts.stdlib, options.mounts, *memory_tree, sandbox);
   if (!tree) return std::move(tree.error());
   stdio = options.stdio;
   wasi.emplace(WasiOptions{{"python"}, options.env, options.stdio, {{"/", std::move(*tree)}}, options.limits.open_files,
@@ -286,6 +334,15 @@ engine::Outcome<> PythonInstance::alarm(Alarm kind, uint64_t limit_ms) {
   return engine::call<void>(*state_->store, *state_->alarm, static_cast<int32_t>(kind),
                             static_cast<int32_t>(std::min<uint64_t>(limit_ms, INT32_MAX)));
 }
+Result<void> PythonInstance::warm() {
+  State& s = *state_;
+  FuncInstance* warm = s.instance->export_func("krait_warm");
+  if (!warm) return Error{"the Python runtime lacks the export krait_warm: build it again"};
+  const auto status = s.enter(warm);
+  if (!status) return Error{join_trap("Python cannot be prepared", status.error())};
+  if (*status != 0) return Error{"Python cannot be prepared: it says why above"};
+  return {};
+}
 bool PythonInstance::snapshot_is_whole() const {
   const State& s = *state_;
   return s.sandbox.uses == 0 && s.bytes_at_start == s.memory_tree->bytes_used() && s.wasi->descriptors().open_count() == s.open_at_start;
@@ -337,8 +394,10 @@ Result<Ended> PythonInstance::run_file(const std::string& path, const std::vecto
   if (!arguments.ok() || !function.ok()) return NoRoom;
   arguments.abandon(), function.abandon();  // Python is finalised by the run
   s.sandbox.entry = entry;
+  s.begin_state("local");
   auto status = s.enter(s.run, arguments.address(), arguments.size(), function.address(), function.size());
   s.usable = false;
+  s.end_state();
   // What an entry set as its output would be lost otherwise.
   for (size_t done = 0; s.stdio.out && done < s.sandbox.output.size();) {
     const iovec rest{s.sandbox.output.data() + done, s.sandbox.output.size() - done};
@@ -364,6 +423,7 @@ Result<CallResult> PythonInstance::load(const CallRequest& request) {
   GuestText filename(*s.store, *s.memory, *s.malloc, *s.free, request.function + ".py");
   if (!name.ok() || !source.ok() || !filename.ok()) return NoRoom;
   const uint64_t begin = monotonic_now();
+  s.begin_state(request.user);
   auto status = s.enter(s.load, name.address(), name.size(), source.address(), source.size(), filename.address(), filename.size());
   if (!status) name.abandon(), source.abandon(), filename.abandon();
   return finish(std::move(status), begin);
@@ -378,6 +438,7 @@ Result<CallResult> PythonInstance::invoke(const CallRequest& request) {
   GuestText entry(*s.store, *s.memory, *s.malloc, *s.free, request.entry);
   if (!entry.ok()) return NoRoom;
   const uint64_t begin = monotonic_now();
+  s.begin_state(request.user);
   auto status = s.enter(s.call, entry.address(), entry.size());
   if (!status) entry.abandon();
   return finish(std::move(status), begin);
@@ -390,6 +451,7 @@ CallResult PythonInstance::finish(Outcome<int32_t> status, uint64_t begin_ns) {
   result.timings.start_ns = std::exchange(s.start_ns, 0);
   result.output = std::exchange(s.sandbox.output, {});
   s.sandbox.input = {};
+  s.end_state();
   if (status) {
     result.status = *status;
     result.exception = s.by_exception();
@@ -429,6 +491,7 @@ Result<void> PythonInstance::reset() {
   if (auto restored = s.origin->state_->restore(*s.instance); !restored) return restored;
   s.sandbox.output.clear();
   s.sandbox.input = {};
+  s.sandbox.state.reset();
   s.sandbox.failure.reset();
   s.sandbox.message.clear();
   if (auto made = s.make_files(); !made) return made;
@@ -440,6 +503,13 @@ Result<void> PythonInstance::reset() {
 }
 
 std::vector<std::byte> PythonSnapshot::encode() const { return state_->encode(); }
+std::vector<std::byte> PythonSnapshot::encode_plain() const { return state_->encode_plain(); }
+
+Result<std::shared_ptr<const PythonSnapshot>> PythonSnapshot::map(const PythonRuntime& runtime, int fd) {
+  auto state = engine::Snapshot::map(*runtime.parts().module, fd);
+  if (!state) return std::move(state.error());
+  return std::shared_ptr<const PythonSnapshot>(new PythonSnapshot(std::move(*state)));
+}
 
 Result<std::shared_ptr<const PythonSnapshot>> PythonSnapshot::decode(const PythonRuntime& runtime, std::span<const std::byte> bytes) {
   auto state = engine::Snapshot::decode(*runtime.parts().module, bytes);

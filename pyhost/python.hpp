@@ -12,19 +12,26 @@
 
 #include "pyhost/call_sandbox.hpp"
 #include "pyhost/command.hpp"
+#include "pyhost/image_cache.hpp"
 
 namespace krait::pyhost {
+
+class LocalState;
 
 /// Where the parts of the runtime lie on this machine, and what runs them.
 struct PythonConfig {
   std::string reactor;                    ///< CPython as a wasm reactor
   std::string stdlib;                     ///< the read-only image of the standard library: a zip
   engine::Compiler* compiler = nullptr;   ///< null: all is interpreted. Not owned
+  std::shared_ptr<ImageCache> cache;      ///< of facts and snapshots; null: nothing is kept
 };
 
 /// The compiled runtime and its library image. Immutable, shared by all instances; any thread.
 class PythonRuntime {
  public:
+  /// Differs between runtimes of which the one's snapshots are none of the other's.
+  [[nodiscard]] const std::string& identity() const;
+  [[nodiscard]] const std::shared_ptr<ImageCache>& cache() const;
   static Result<std::shared_ptr<const PythonRuntime>> load(const PythonConfig& config);
   ~PythonRuntime();
   struct Parts;
@@ -48,6 +55,7 @@ struct PythonOptions {
   std::vector<HostMount> mounts;
   Stdio stdio = Stdio::inherit();
   PythonLimits limits;
+  std::shared_ptr<LocalState> state;        ///< of the calls' users; null: the sandbox has one of its own, in memory
   Waiter* waiter = nullptr;                 ///< null: waits block the thread
   const std::byte* native_stack_limit = nullptr;  ///< as engine::StoreOptions
 };
@@ -87,6 +95,9 @@ class PythonSnapshot {
   /// Bytes for a file, and back; see engine::Snapshot. Keyed by whoever keeps them: runtime, engine version, source.
   [[nodiscard]] std::vector<std::byte> encode() const;
   static Result<std::shared_ptr<const PythonSnapshot>> decode(const PythonRuntime& runtime, std::span<const std::byte> bytes);
+  /// The same for a file that is mapped.
+  [[nodiscard]] std::vector<std::byte> encode_plain() const;
+  static Result<std::shared_ptr<const PythonSnapshot>> map(const PythonRuntime& runtime, int fd);
 
  private:
   friend class PythonInstance;
@@ -118,6 +129,8 @@ class PythonInstance {
   /// Calls `entry` of what was loaded.
   Result<CallResult> invoke(const CallRequest& request);
 
+  /// Has Python import what failing calls need, so that a snapshot to come has it.
+  Result<void> warm();
   /// The state as it stands, for sandboxes to start from. This one must be usable, and stays so.
   Result<std::shared_ptr<const PythonSnapshot>> snapshot();
   /// Puts a sandbox that was made from a snapshot back to it, whatever the calls since did, traps and exits included:

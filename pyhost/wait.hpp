@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 
@@ -38,6 +39,9 @@ class Waiter {
   virtual bool before_transfer(int fd, short events) = 0;
   /// Gives others a turn.
   virtual void yield() = 0;
+  /// Runs `wait`, which blocks the thread or parks the coroutine, as a wait of this guest; returns what it returned: a negative
+  /// errno of the host where it was cut short, also by a deadline that is not the wait's own.
+  virtual int wait_with(const std::function<int()>& wait) { return wait(); }
 
   /// On a descriptor of this machine, at its own position or at `offset`: bytes, or a negative errno, -ECANCELED when it was cut
   /// short. These block the thread; an implementation need not.

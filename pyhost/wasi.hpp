@@ -15,6 +15,8 @@ namespace krait::pyhost {
 
 constexpr const char* WasiModule = "wasi_snapshot_preview1";
 
+class StateSession;
+
 /// A descriptor: an open file and what may be done with it.
 struct Descriptor {
   std::shared_ptr<File> file;                        ///< null: the number is free
@@ -80,6 +82,10 @@ class Wasi {
 struct Sandbox {
   virtual ~Sandbox() = default;
   Wasi* wasi = nullptr;
+  /// Counts what must not happen while a module is loaded whose state is to be snapshotted: it would be done once and not
+  /// in each call.
+  uint64_t uses = 0;
+  std::shared_ptr<StateSession> state;  ///< null: the sandbox gets a state of its own, in memory, when it asks for one
 };
 
 /// All functions of the module "wasi_snapshot_preview1". They find their Wasi through Store::host_data, so one

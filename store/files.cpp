@@ -44,6 +44,17 @@ std::string temporary_name() {
   return std::to_string(::getpid()) + "." + std::to_string(counter.fetch_add(1));
 }
 
+/// Blocks of zeros become holes: a mapped image of memory is mostly zeros.
+bool write_sparse(int fd, std::span<const std::byte> bytes) {
+  constexpr size_t Block = size_t{64} << 10;
+  for (size_t at = 0; at < bytes.size(); at += Block) {
+    const auto block = bytes.subspan(at, std::min(Block, bytes.size() - at));
+    const bool zero = block[0] == std::byte{0} && std::memcmp(block.data(), block.data() + 1, block.size() - 1) == 0;
+    if (zero ? ::lseek(fd, static_cast<off_t>(block.size()), SEEK_CUR) < 0 : !write_all(fd, block)) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 void Fd::reset() {
@@ -94,8 +105,12 @@ Result<void> write_file(const fs::path& path, const fs::path& temporary,
   Fd fd(::open(work.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
   if (!fd) return system_error("write", work);
   bool written = true;
-  for (const auto part : parts) written = written && write_all(fd.get(), part);
-  if (!written || ::fsync(fd.get()) != 0 || ::rename(work.c_str(), path.c_str()) != 0) {
+  off_t size = 0;
+  for (const auto part : parts) {
+    written = written && write_sparse(fd.get(), part);
+    size += static_cast<off_t>(part.size());
+  }
+  if (!written || ::ftruncate(fd.get(), size) != 0 || ::fsync(fd.get()) != 0 || ::rename(work.c_str(), path.c_str()) != 0) {
     const Error error = system_error("write", path);
     ::unlink(work.c_str());
     return error;

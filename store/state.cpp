@@ -86,8 +86,8 @@ class LmdbStore final : public StateStore {
   StateResult<std::optional<Piece>> read(const StateKey& key, uint64_t offset, uint64_t length) override {
     return reading<std::optional<Piece>>([&](StateTables::Txn& txn) { return txn.read(key, offset, length); });
   }
-  StateResult<std::vector<Bytes>> read_log(const StateKey& key, uint64_t count, uint64_t max_bytes) override {
-    return reading<std::vector<Bytes>>([&](StateTables::Txn& txn) { return txn.read_log(key, count, max_bytes); });
+  StateResult<std::vector<Bytes>> read_log(const StateKey& key, uint64_t first, uint64_t count, uint64_t max_bytes) override {
+    return reading<std::vector<Bytes>>([&](StateTables::Txn& txn) { return txn.read_log(key, first, count, max_bytes); });
   }
   StateResult<std::vector<StateEntry>> list(const std::string& user, StateKind kind, const std::string& prefix) override {
     return reading<std::vector<StateEntry>>([&](StateTables::Txn& txn) { return txn.list(user, kind, prefix); });

@@ -97,8 +97,8 @@ class StateTier {
   };
   /// Up to `length` bytes from `offset` on, fewer where the value ends before; nothing where there is no value.
   [[nodiscard]] virtual StateResult<std::optional<Piece>> read(const StateKey& key, uint64_t offset, uint64_t length) = 0;
-  /// The first elements of the log, up to `count` of them and to the one that goes beyond `max_bytes` together.
-  [[nodiscard]] virtual StateResult<std::vector<Bytes>> read_log(const StateKey& key, uint64_t count, uint64_t max_bytes) = 0;
+  /// The elements of the log from number `first` on, up to `count` of them and to the one that goes beyond `max_bytes` together.
+  [[nodiscard]] virtual StateResult<std::vector<Bytes>> read_log(const StateKey& key, uint64_t first, uint64_t count, uint64_t max_bytes) = 0;
   /// The keys that have a value and start with `prefix`, in order.
   [[nodiscard]] virtual StateResult<std::vector<StateEntry>> list(const std::string& user, StateKind kind,
                                                                   const std::string& prefix) = 0;

@@ -33,16 +33,16 @@ class MemoryState final : public StateTier {
     return std::optional(std::move(piece));
   }
 
-  StateResult<std::vector<Bytes>> read_log(const StateKey& key, uint64_t count, uint64_t max_bytes) override {
+  StateResult<std::vector<Bytes>> read_log(const StateKey& key, uint64_t first, uint64_t count, uint64_t max_bytes) override {
     const std::lock_guard lock(mutex_);
     std::vector<Bytes> elements;
     const auto found = entries_.find(key);
     if (found == entries_.end()) return elements;
     uint64_t bytes = 0;
-    for (const Bytes& element : found->second.log) {
-      if (elements.size() == count || bytes > max_bytes) break;
-      elements.push_back(element);
-      bytes += element.size();
+    const std::vector<Bytes>& log = found->second.log;
+    for (uint64_t i = first; i < log.size() && elements.size() < count && bytes <= max_bytes; i++) {
+      elements.push_back(log[i]);
+      bytes += log[i].size();
     }
     return elements;
   }

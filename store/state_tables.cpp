@@ -99,13 +99,13 @@ StateResult<std::optional<StateTier::Piece>> Txn::read(const StateKey& key, uint
   return std::optional(std::move(piece));
 }
 
-StateResult<std::vector<Bytes>> Txn::read_log(const StateKey& key, uint64_t count, uint64_t max_bytes) {
+StateResult<std::vector<Bytes>> Txn::read_log(const StateKey& key, uint64_t first, uint64_t count, uint64_t max_bytes) {
   std::vector<Bytes> elements;
   StateRecord record;
   if (!get(name_of(key.user, key.kind, key.key), record)) return elements;
   uint64_t bytes = 0;
-  count = std::min(count, record.log_count);
-  for (uint64_t i = 0; i < count && bytes <= max_bytes; i++) {
+  const uint64_t end = first + std::min(count, record.log_count - std::min(first, record.log_count));
+  for (uint64_t i = first; i < end && bytes <= max_bytes; i++) {
     Keyed name = keyed(record.id, record.log_next - record.log_count + i);
     MDB_val k{sizeof name, &name}, element{};
     if (!ok(mdb_get(txn_, tables_.log_, &k, &element))) break;

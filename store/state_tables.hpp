@@ -41,7 +41,7 @@ class StateTables::Txn {
 
   std::optional<StateInfo> info(const StateKey& key);
   StateResult<std::optional<StateTier::Piece>> read(const StateKey& key, uint64_t offset, uint64_t length);
-  StateResult<std::vector<Bytes>> read_log(const StateKey& key, uint64_t count, uint64_t max_bytes);
+  StateResult<std::vector<Bytes>> read_log(const StateKey& key, uint64_t first, uint64_t count, uint64_t max_bytes);
   StateResult<std::vector<StateEntry>> list(const std::string& user, StateKind kind, const std::string& prefix);
 
   /// A change that is refused has changed nothing.

@@ -124,8 +124,13 @@ Result<engine::Compiler*> EngineOption::compiler() const {
       cache_ = std::make_unique<DiskCodeCache>(*folder);
       options.cache = cache_.get();
     }
-    const char* codegen = std::getenv("PYTHON_CODEGEN");
-    if (name_ == "auto" && !(codegen && std::string_view(codegen) == "on")) options.codegen = jit::Codegen::Behind;
+    const auto is = [](const char* name, std::string_view value) {
+      const char* set = std::getenv(name);
+      return set && set == value;
+    };
+    options.perf_map = is("KRAIT_PERF_MAP", "1");
+    options.gdb = is("KRAIT_GDB", "1");
+    if (name_ == "auto" && !is("PYTHON_CODEGEN", "on")) options.codegen = jit::Codegen::Behind;
     made_ = jit::make_compiler(std::move(options));
   }
   if (made_) return made_.get();
@@ -140,7 +145,57 @@ Result<engine::Compiler*> EngineOption::compiler() const {
 Result<std::shared_ptr<const pyhost::PythonRuntime>> load_python(engine::Compiler* compiler) {
   const auto paths = find_runtime();
   if (!paths) return paths.error();
-  return pyhost::PythonRuntime::load({paths->reactor.string(), paths->image.string(), compiler});
+  constexpr uint64_t Cap = uint64_t{1} << 30;
+  std::shared_ptr<pyhost::ImageCache> cache;
+  if (const auto folder = cache_folder()) cache = std::make_shared<pyhost::ImageCache>((*folder / "images").string(), Cap);
+  return pyhost::PythonRuntime::load({paths->reactor.string(), paths->image.string(), compiler, std::move(cache)});
+}
+
+Result<OneService> OneService::start(engine::Compiler* compiler) {
+  auto functions = open_functions();
+  if (!functions) return std::move(functions.error());
+  auto python = load_python(compiler);
+  if (!python) return std::move(python.error());
+  io::Options one;
+  one.shards = 1;
+  auto runtime = io::Runtime::start(one);
+  if (!runtime) return std::move(runtime.error());
+  pyhost::ServiceOptions options;
+  options.limits.wall_ms = 0;  // who waits at a terminal can interrupt
+  auto state = open_state();
+  if (!state) return std::move(state.error());
+  options.state = std::move(*state);
+  auto service = pyhost::Service::start(**runtime, std::move(*functions), std::move(*python), std::move(options));
+  if (!service) return std::move(service.error());
+  return OneService{std::move(*runtime), std::move(*service)};
+}
+
+Result<pyhost::LimitChanges> parse_limits(const std::vector<std::string>& words) {
+  std::string json = "{";
+  for (const std::string& word : words) {
+    const size_t equals = word.find('=');
+    const std::string value = equals == std::string::npos ? "" : word.substr(equals + 1);
+    if (value.empty() || value.find_first_not_of("0123456789") != std::string::npos || word.find('"') < equals)
+      return Error{"--limit " + word + ": NAME=NUMBER is wanted, such as wall_ms=500"};
+    json += (json.size() > 1 ? ",\"" : "\"") + word.substr(0, equals) + "\":" + value;
+  }
+  return pyhost::LimitChanges::parse(json + "}");
+}
+
+std::string limits_help() {
+  std::string text = "Limits (--limit NAME=NUMBER):\n";
+#define LIMIT(type, name, value, unit, what) text += "  " #name ": " what "\n";
+  KRAIT_CALL_LIMITS(LIMIT)
+#undef LIMIT
+  return text;
+}
+
+Result<std::shared_ptr<pyhost::LocalState>> open_state() {
+  const auto home = store::default_home();
+  if (!home) return home.error();
+  auto durable = store::StateStore::open(*home / "state");
+  if (!durable) return std::move(durable.error());
+  return std::make_shared<pyhost::LocalState>(std::move(*durable));
 }
 
 Result<store::FunctionStore> open_functions() {

@@ -11,7 +11,9 @@
 #include "base/result.hpp"
 #include "engine/compiler.hpp"
 #include "jit/code_cache.hpp"
+#include "pyhost/calls/service.hpp"
 #include "pyhost/python.hpp"
+#include "pyhost/state/local_state.hpp"
 #include "store/function_store.hpp"
 
 namespace krait::tools {
@@ -23,8 +25,10 @@ void add_upload(CLI::App& app, int& status);
 void add_invoke(CLI::App& app, int& status);
 void add_run(CLI::App& app, int& status);
 void add_codegen(CLI::App& app, int& status);
+void add_disasm(CLI::App& app, int& status);
 void add_paths(CLI::App& app, int& status);
 void add_list(CLI::App& app, int& status);
+void add_serve(CLI::App& app, int& status);
 void add_remove(CLI::App& app, int& status);
 void add_version(CLI::App& app, int& status);
 
@@ -76,6 +80,20 @@ std::vector<std::string> engine_names();
 /// Loads the Python runtime. `compiler` is null for the interpreter.
 Result<std::shared_ptr<const pyhost::PythonRuntime>> load_python(engine::Compiler* compiler);
 
+/// A call service of one shard, on this user's store, for the life of a command.
+struct OneService {
+  std::unique_ptr<io::Runtime> runtime;
+  std::unique_ptr<pyhost::Service> service;
+  /// Calls have no wall time unless they are given one.
+  static Result<OneService> start(engine::Compiler* compiler);
+};
+/// The values of --limit; the error names what is wrong.
+Result<pyhost::LimitChanges> parse_limits(const std::vector<std::string>& words);
+/// The limits there are, a line each.
+std::string limits_help();
+
+/// The state in this user's store ($KRAIT_HOME).
+Result<std::shared_ptr<pyhost::LocalState>> open_state();
 /// The functions of this user's store ($KRAIT_HOME).
 Result<store::FunctionStore> open_functions();
 

@@ -1,7 +1,9 @@
 // krait invoke USER FUNC
 #include <cstdio>
+#include <nlohmann/json.hpp>
 
 #include "tools/cli.hpp"
+#include "tools/text.hpp"
 
 namespace krait::tools {
 namespace {
@@ -21,6 +23,8 @@ Examples:
 
 struct Options {
   std::string user, function, text, file, dash, entry = "faasm_main";
+  std::vector<std::string> limits;
+  bool json = false;
   CLI::Option* text_option = nullptr;
   EngineOption engine;
 };
@@ -35,39 +39,42 @@ Result<store::Bytes> input_of(const Options& options) {
   return store::Bytes();
 }
 
-int invoke_python(const Options& options, engine::Compiler* compiler, const store::Function& function,
-                  std::span<const std::byte> input) {
-  const auto runtime = load_python(compiler);
-  if (!runtime) return fail(runtime.error().to_string());
-  pyhost::PythonOptions python;
-  python.env = pyhost::default_python_env();
-  python.stdio.in = nullptr;
-  python.stdio.out = python.stdio.err;  // stdout is the output's alone
-  const auto instance = pyhost::PythonInstance::create(*runtime, std::move(python));
-  if (!instance) return fail(instance.error().to_string());
-  pyhost::CallRequest request;
-  request.user = options.user;
-  request.function = options.function;
-  request.source.assign(reinterpret_cast<const char*>(function.contents.data()), function.contents.size());
-  request.entry = options.entry;
-  request.input = input;
-  const auto result = (*instance)->call(request);
-  if (!result) return fail(result.error().to_string());
-  if (const auto written = write_output(result->output); !written) return fail(written.error().to_string());
-  return report({result->status, result->trap});
+/// The report as JSON, the output as base64 where it is no UTF-8.
+std::string json_of(const pyhost::CallReport& report) {
+  using nlohmann::json;
+  const std::string output(reinterpret_cast<const char*>(report.output.data()), report.output.size());
+  json object{{"status", report.status},
+              {"end", pyhost::name_of(report.end)},
+              {"stdout", report.out},
+              {"stderr", report.err},
+              {"times_ns", {{"queued", report.times.queued}, {"start", report.times.start}, {"run", report.times.run}, {"cpu", report.times.cpu}}},
+              {"peak_memory", report.peak_memory}};
+  object[is_utf8(output) ? "output" : "output_base64"] = is_utf8(output) ? output : base64(output);
+  if (report.failure)
+    object["exception"] = {{"type", report.failure->type}, {"message", report.failure->message}, {"traceback", report.failure->traceback}};
+  if (!report.error.empty()) object["error"] = report.error;
+  return object.dump(2, ' ', false, json::error_handler_t::replace);
 }
 
-int invoke_wasm(const Options& options, engine::Compiler* compiler, const store::Function& function,
-                store::Bytes input) {
-  const auto module = engine::Module::compile(std::span<const std::byte>(function.contents));
-  if (!module) return fail(module.error().to_string());
-  pyhost::CommandOptions command;
-  command.args = {options.function};
-  command.stdio.in = pyhost::bytes_source(std::move(input));
-  command.store.compiler = compiler;
-  const auto ended = pyhost::run_command(*module, command);
-  if (!ended) return fail(ended.error().to_string());
-  return report(*ended);
+int call(const Options& options, engine::Compiler* compiler, const pyhost::LimitChanges& limits, store::Bytes input) {
+  auto serving = OneService::start(compiler);
+  if (!serving) return fail(serving.error().to_string());
+  pyhost::CallSpec spec{options.user, options.function, options.entry, std::move(input), limits, nullptr, nullptr};
+  if (!options.json) spec.out = spec.err = pyhost::Stdio::inherit().err;  // stdout is the output's alone
+  const auto report = serving->service->call(std::move(spec));
+  if (!report) {
+    const bool unknown = report.error().kind == pyhost::Refusal::Kind::Unknown;
+    return fail(report.error().message + (unknown ? ": `krait list` shows what there is" : ""));
+  }
+  if (options.json) {
+    std::printf("%s\n", json_of(*report).c_str());
+    std::fflush(stdout);
+    return exit_status(report->status);
+  }
+  if (const auto written = write_output(report->output); !written) return fail(written.error().to_string());
+  if (!report->error.empty())
+    std::fprintf(stderr, "krait: %s%s\n", report->end == pyhost::CallEnd::Trapped ? "trap: " : "", report->error.c_str());
+  return exit_status(report->status);
 }
 
 int invoke(const Options& options) {
@@ -78,18 +85,11 @@ int invoke(const Options& options) {
                 UsageError);
   const auto compiler = options.engine.compiler();
   if (!compiler) return fail(compiler.error().to_string(), UsageError);
-  const auto functions = open_functions();
-  if (!functions) return fail(functions.error().to_string());
-  const auto function = functions->get(options.user, options.function);
-  if (!function) return fail(function.error().to_string());
-  if (!function->has_value())
-    return fail("no function " + options.user + "/" + options.function + " in " + functions->home().string() +
-                ": `krait list` shows what there is");
+  const auto limits = parse_limits(options.limits);
+  if (!limits) return fail(limits.error().message, UsageError);
   auto input = input_of(options);
   if (!input) return fail(input.error().to_string());
-  if ((*function)->info.kind == store::FunctionKind::Wasm)
-    return invoke_wasm(options, *compiler, **function, std::move(*input));
-  return invoke_python(options, *compiler, **function, *input);
+  return call(options, *compiler, *limits, std::move(*input));
 }
 
 }  // namespace
@@ -105,8 +105,10 @@ void add_invoke(CLI::App& app, int& status) {
   dash->excludes(options->text_option)->excludes(file);
   file->excludes(options->text_option);
   verb->add_option("--entry", options->entry, "The Python function to call")->capture_default_str();
+  verb->add_option("--limit", options->limits, "A limit for this call, tighter than the function's")->type_name("NAME=NUMBER")->type_size(1)->expected(1)->allow_extra_args(false)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  verb->add_flag("--json", options->json, "Print all about the call as JSON instead");
   options->engine.add_to(*verb);
-  verb->footer(Footer);
+  verb->footer(Footer + ("\n\n" + limits_help()));
   verb->callback([options, &status] { status = invoke(*options); });
 }
 

@@ -1,4 +1,4 @@
-"""What a user would build from python3 alone: an HTTP server that forks a process for each call. Prints its port.
+"""What a user would build from python3 alone: an HTTP server that forks a process for each call. Prints its address.
 
 A process a connection takes the requests, and forks again for each call, so that no call sees what another one left.
 """
@@ -41,6 +41,6 @@ class Server(socketserver.ForkingMixIn, socketserver.TCPServer):
 
 
 with Server(("127.0.0.1", 0), Handler) as server:
-    print(server.server_address[1])
+    print(f"serving http://127.0.0.1:{server.server_address[1]}")
     sys.stdout.flush()
     server.serve_forever(poll_interval=3600)

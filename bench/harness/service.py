@@ -4,6 +4,8 @@ The load comes from h2load (Debian: nghttp2-client) on the same machine and core
 """
 import contextlib
 import http.client
+import os
+import re
 import resource
 import select
 import shutil
@@ -22,19 +24,19 @@ PORT_WITHIN = 60  # seconds for a server to be up
 
 
 class Server:
-    """A process that listens; its first line of output ends in its port."""
+    """A process that listens; the first line it says names its port as http://ADDRESS:PORT."""
 
-    def __init__(self, argv):
-        self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    def __init__(self, argv, env=None):
+        self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, **(env or {})})
         if not select.select([self.process.stdout], [], [], PORT_WITHIN)[0]:
             self.stop()
             raise RuntimeError(f"{argv[0]}: not up within {PORT_WITHIN} s")
         line = self.process.stdout.readline().strip()
-        digits = line.rsplit(":", 1)[-1].rstrip("/")
-        if not digits.isdigit():
+        port = re.search(r"http://[0-9.]+:(\d+)", line)
+        if not port:
             self.stop()
-            raise RuntimeError(f"{argv[0]}: expected a line that ends in its port, got {line!r}")
-        self.port = int(digits)
+            raise RuntimeError(f"{argv[0]}: expected a line with its address, got {line!r}")
+        self.port = int(port[1])
 
     def stop(self):
         self.process.terminate()
@@ -62,7 +64,8 @@ class Server:
 
 @contextlib.contextmanager
 def krait(run, home, shards):
-    server = Server([str(run.build / "tools" / "krait"), "serve", "--port", "0", "--shards", str(shards), "--home", home])
+    server = Server([str(run.build / "tools" / "krait"), "serve", "--port", "0", "--shards", str(shards),
+                     "--max-connections", "20000", "--max-requests", "20000", "--max-running", "20000"], {"KRAIT_HOME": home})
     try:
         yield server
     finally:

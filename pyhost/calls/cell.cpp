@@ -34,6 +34,7 @@ Result<std::unique_ptr<Cell>> Cell::create(Lane& lane, std::shared_ptr<const Pyt
   options.stdio = {};
   options.limits = python_limits(limits);
   options.waiter = &cell->guest_;
+  options.state = lane.core().options.state;
   auto made = PythonInstance::create(lane.core().python, std::move(options), std::move(snapshot));
   if (!made) return std::move(made.error());
   cell->instance_ = std::move(*made);
@@ -50,7 +51,8 @@ Cell::~Cell() {
 void Cell::run(const std::shared_ptr<Call>& call, What what, CallReport& report) {
   engine::Store& store = instance_->store();
   const auto out = std::make_shared<BufferSink>(call->limits.stdio_bytes), err = std::make_shared<BufferSink>(call->limits.stdio_bytes);
-  instance_->set_stdio({nullptr, out, err});
+  const auto given = [](const std::shared_ptr<File>& file, const std::shared_ptr<BufferSink>& sink) { return file ? file : sink; };
+  instance_->set_stdio({nullptr, given(call->spec.out, out), given(call->spec.err, err)});
   const CallRequest request{call->spec.user, call->spec.function, call->function->source, call->spec.entry, call->spec.input};
 
   Watch watch(call, store);
@@ -63,8 +65,8 @@ void Cell::run(const std::shared_ptr<Call>& call, What what, CallReport& report)
   watch.off_cpu();
   guest_.attach(nullptr);
 
-  report.out = out->take(), report.err = err->take();
   report.dropped_out = out->dropped(), report.dropped_err = err->dropped();
+  report.out = out->take(), report.err = err->take();
   report.times.cpu = watch.cpu_ns();
   report.peak_memory = instance_->memory_bytes();
   if (!result) {
@@ -90,32 +92,6 @@ Result<void> Cell::reset() {
   auto done = instance_->reset();
   reset_ns = monotonic_ns() - begin;
   return done;
-}
-
-void run_wasm(Lane& lane, const std::shared_ptr<Call>& call, const std::shared_ptr<const engine::Module>& module,
-              engine::Compiler* compiler, CallReport& report) {
-  Guest guest(lane);
-  const auto out = std::make_shared<BufferSink>(call->limits.output_bytes), err = std::make_shared<BufferSink>(call->limits.stdio_bytes);
-  CommandOptions command;
-  command.args = {call->spec.function};
-  command.stdio = {bytes_source(call->spec.input), out, err};
-  command.store.compiler = compiler;
-  command.store.max_memory_pages = call->limits.memory_bytes / engine::PageSize;
-  command.waiter = &guest;
-  const uint64_t begin = monotonic_ns();
-  auto ended = run_command(module, command);
-  report.times.run = monotonic_ns() - begin;
-  const std::string output = out->take();
-  const auto bytes = std::as_bytes(std::span(output));
-  report.output.assign(bytes.begin(), bytes.end());
-  report.err = err->take(), report.dropped_err = err->dropped();
-  if (!ended) {
-    report.error = ended.error().to_string();
-    return;
-  }
-  report.end = ended->trap ? CallEnd::Trapped : CallEnd::Returned;
-  report.status = ended->status;
-  if (ended->trap) report.error = ended->trap->to_string();
 }
 
 }  // namespace krait::pyhost::calls

@@ -3,9 +3,27 @@
 
 #include <algorithm>
 
+#include "io/blocking.hpp"
+#include "io/coroutine.hpp"
 #include "pyhost/calls/cell.hpp"
 
 namespace krait::pyhost::calls {
+
+Result<std::unique_ptr<PythonInstance>> bare_python(const std::shared_ptr<const PythonRuntime>& python,
+                                                    std::shared_ptr<const PythonSnapshot> snapshot) {
+  PythonOptions options;
+  options.env = default_python_env();
+  options.stdio = {};
+  if (const io::Coroutine* here = io::current()) options.native_stack_limit = here->stack_limit() + IoWaiter::HostStack;
+  return PythonInstance::create(python, std::move(options), std::move(snapshot));
+}
+
+namespace {
+
+/// What a function's module may take to be loaded, at the least.
+constexpr uint64_t LoadMs = 5'000;
+
+}  // namespace
 
 void Core::place(const std::shared_ptr<Call>& call) {
   Lane* best = lanes[0].get();
@@ -77,6 +95,31 @@ std::shared_ptr<const FunctionStart> Core::start_of(Lane& lane, const std::share
   }
 }
 
+std::shared_ptr<const PythonSnapshot> Core::kept(const store::Digest& key) const {
+  if (!python->cache()) return nullptr;
+  const auto file = python->cache()->open(key);
+  if (!file) return nullptr;
+  auto mapped = PythonSnapshot::map(*python, file->get());
+  if (mapped) return std::move(*mapped);
+  python->cache()->drop(key);
+  return nullptr;
+}
+
+Result<std::shared_ptr<const PythonSnapshot>> Core::base() {
+  const std::lock_guard lock(base_mutex_);  // nothing below waits
+  if (base_) return base_;
+  const store::Digest key = ImageCache::key({"python", python->identity()});
+  if ((base_ = kept(key))) return base_;
+  auto booted = bare_python(python, nullptr);
+  if (!booted) return std::move(booted.error());
+  if (auto warmed = (*booted)->warm(); !warmed) return std::move(warmed.error());
+  auto taken = (*booted)->snapshot();
+  if (!taken) return std::move(taken.error());
+  base_ = std::move(*taken);
+  if (python->cache()) python->cache()->keep(key, base_->encode_plain());
+  return base_;
+}
+
 void Core::prepare(const std::string& user, const std::string& function) {
   auto version = functions.find(user, function);
   if (!version) return;
@@ -104,19 +147,35 @@ std::shared_ptr<const FunctionStart> Core::make_start(Lane& lane, const std::sha
     else report.error = module.error().to_string();
     return module ? start : nullptr;
   }
-  auto cell = Cell::create(lane, base, call->limits);
+  const std::shared_ptr<ImageCache>& cache = python->cache();
+  const store::Digest key = ImageCache::key({"function", python->identity(), function.info.user, function.info.name, function.info.digest.hex()});
+  if ((start->snapshot = kept(key))) {
+    start->loaded = true;
+    return start;
+  }
+  const auto booted = base();
+  if (!booted) {
+    report.error = booted.error().to_string();
+    return nullptr;
+  }
+  auto cell = Cell::create(lane, *booted, call->limits);
   if (!cell) {
     report.error = cell.error().to_string();
     return nullptr;
   }
+  // What is done once has time of its own.
+  const uint64_t wall_ms = call->limits.wall_ms;
+  if (wall_ms != 0) call->limits.wall_ms = std::max(wall_ms, LoadMs);
   (*cell)->run(call, Cell::What::Load, report);
+  call->limits.wall_ms = wall_ms;
   if (report.end != CallEnd::Returned || report.status != 0) return nullptr;
-  start->snapshot = base;
+  start->snapshot = *booted;
   if ((*cell)->instance().snapshot_is_whole()) {
     auto snapshot = (*cell)->instance().snapshot();
     if (snapshot) {
       start->snapshot = std::move(*snapshot);
       start->loaded = true;
+      if (cache) (void)io::offload([&] { cache->keep(key, start->snapshot->encode_plain()); });
     }
   }
   report = CallReport{};

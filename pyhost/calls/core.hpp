@@ -11,6 +11,10 @@
 
 namespace krait::pyhost::calls {
 
+/// Python in a sandbox that is there for a moment: not a call, and it does not wait.
+Result<std::unique_ptr<PythonInstance>> bare_python(const std::shared_ptr<const PythonRuntime>& python,
+                                                    std::shared_ptr<const PythonSnapshot> snapshot);
+
 struct Core {
   Core(io::Runtime& io, store::FunctionStore store, std::shared_ptr<const PythonRuntime> python, ServiceOptions with)
       : runtime(io), options(std::move(with)), python(std::move(python)), functions(std::move(store), 4096), table(options.result_ttl) {}
@@ -25,6 +29,9 @@ struct Core {
   /// where that failed: `report` then says how.
   std::shared_ptr<const FunctionStart> start_of(Lane& lane, const std::shared_ptr<Call>& call, CallReport& report);
 
+  /// Python started, nothing loaded: from the cache, or made at the first need. In a coroutine or a thread.
+  Result<std::shared_ptr<const PythonSnapshot>> base();
+
   /// Makes a function's start now, and waits for it; a failure shows in its calls. From a coroutine or a thread.
   void prepare(const std::string& user, const std::string& function);
 
@@ -33,7 +40,6 @@ struct Core {
   const std::shared_ptr<const PythonRuntime> python;
   FunctionTable functions;
   CallTable table;
-  std::shared_ptr<const PythonSnapshot> base;  // Python started, nothing loaded
   std::vector<std::unique_ptr<Lane>> lanes;
   std::atomic<bool> ending{false};
   std::atomic<uint64_t> queued{0}, running{0}, waiting{0}, sandboxes{0}, idle{0}, submitted{0}, ended{0}, refused{0};
@@ -42,6 +48,9 @@ struct Core {
   std::shared_ptr<io::FutureCore> quiet;  // set when no call is under way
 
  private:
+  std::mutex base_mutex_;
+  std::shared_ptr<const PythonSnapshot> base_;
+  [[nodiscard]] std::shared_ptr<const PythonSnapshot> kept(const store::Digest& key) const;
   std::shared_ptr<const FunctionStart> make_start(Lane& lane, const std::shared_ptr<Call>& call, CallReport& report);
 };
 

@@ -28,16 +28,6 @@ namespace {
 Refusal no_call(CallId id) { return {Refusal::Kind::Unknown, "no call " + std::to_string(id)}; }
 Refusal broken(const Error& error) { return {Refusal::Kind::Broken, error.to_string()}; }
 
-/// Python in a sandbox that is there for a moment: not a call.
-Result<std::unique_ptr<PythonInstance>> bare_python(const std::shared_ptr<const PythonRuntime>& python,
-                                                    std::shared_ptr<const PythonSnapshot> snapshot) {
-  PythonOptions options;
-  options.env = default_python_env();
-  options.stdio = {};
-  if (const io::Coroutine* here = io::current()) options.native_stack_limit = here->stack_limit() + (size_t{256} << 10);
-  return PythonInstance::create(python, std::move(options), std::move(snapshot));
-}
-
 }  // namespace
 
 struct Service::Impl : Core {
@@ -49,11 +39,6 @@ Service::Service(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Result<std::unique_ptr<Service>> Service::start(io::Runtime& runtime, store::FunctionStore functions,
                                                 std::shared_ptr<const PythonRuntime> python, ServiceOptions options) {
   auto impl = std::make_unique<Impl>(runtime, std::move(functions), std::move(python), std::move(options));
-  auto booted = bare_python(impl->python, nullptr);
-  if (!booted) return std::move(booted.error());
-  auto taken = (*booted)->snapshot();
-  if (!taken) return std::move(taken.error());
-  impl->base = std::move(*taken);
   for (size_t i = 0; i < runtime.shards(); ++i)
     impl->lanes.push_back(std::make_unique<calls::Lane>(*impl, runtime.shard(i)));
   return std::unique_ptr<Service>(new Service(std::move(impl)));
@@ -131,10 +116,12 @@ Answer<store::FunctionInfo> Service::upload(UploadSpec spec) {
   for (const auto& checked : {store::check_name("user", spec.user), store::check_name("function", spec.function)})
     if (!checked) return Refusal{Refusal::Kind::Invalid, checked.error().message};
   if (spec.kind == store::FunctionKind::Python) {
-    auto python = bare_python(core.python, core.base);
+    const auto base = core.base();
+    if (!base) return broken(base.error());
+    auto python = calls::bare_python(core.python, *base);
     if (!python) return broken(python.error());
     const std::string_view text(reinterpret_cast<const char*>(spec.contents.data()), spec.contents.size());
-    const auto diagnostic = (*python)->check(text, spec.function + ".py");
+    const auto diagnostic = (*python)->check(text, spec.shown_as.empty() ? spec.function + ".py" : spec.shown_as);
     if (!diagnostic) return broken(diagnostic.error());
     if (diagnostic->has_value()) return Refusal{Refusal::Kind::Invalid, (*diagnostic)->text};
   } else if (const auto module = engine::Module::compile(std::span<const std::byte>(spec.contents)); !module) {

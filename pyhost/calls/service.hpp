@@ -47,6 +47,7 @@ struct CallSpec {
   std::string entry = "faasm_main";
   std::vector<std::byte> input;
   LimitChanges limits;  ///< tighter ones than the function's; wider ones are ignored
+  std::shared_ptr<File> out, err;  ///< where its prints go as they come; null: into the report
 };
 
 /// Nanoseconds.
@@ -94,8 +95,7 @@ struct ServiceOptions {
   uint32_t max_sandboxes = 12'000;    ///< a shard; a call that waits keeps its sandbox
   uint64_t idle_bytes = uint64_t{256} << 20;  ///< a shard: what sandboxes that are ready and unused may hold
   std::chrono::seconds result_ttl{300};  ///< how long a result waits for its reader
-  std::string snapshots;              ///< folder of snapshots; empty: they are not kept
-  uint64_t snapshot_cap_bytes = uint64_t{1} << 30;
+  std::shared_ptr<LocalState> state;  ///< of all users; null: each sandbox has one of its own, in memory, that calls do not share
 };
 
 struct ServiceStats {
@@ -109,6 +109,7 @@ struct UploadSpec {
   store::FunctionKind kind = store::FunctionKind::Python;
   std::vector<std::byte> contents;
   LimitChanges limits;  ///< the function's own; they may be wider than the service's
+  std::string shown_as;  ///< the file's name in a syntax error; empty: FUNC.py
 };
 
 /// Thread-safe: everything may be called from any coroutine of the runtime's and from any thread that is no shard's; not

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "hostmodule.h"
+#include "state.h"
 
 #define IMAGE "/lib/python313.zip"
 #define EXTENSIONS "/lib/python3.13/lib-dynload"
@@ -109,8 +110,8 @@ static PyStatus configure(PyConfig* config) {
     const wchar_t* value;
   } strings[] = {
       {&config->home, L"/"},
-      {&config->program_name, L"/bin/python3.13"},
-      {&config->executable, L"/bin/python3.13"},
+      {&config->program_name, L"python3.13"},
+      {&config->executable, L""},  // there is none, and platform, for one, would read it
       {&config->stdlib_dir, L"" IMAGE},
   };
   for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++) {
@@ -129,7 +130,9 @@ PyStatus krait_boot(void) {
   pre.utf8_mode = 1;
   PyStatus status = Py_PreInitialize(&pre);
   if (PyStatus_Exception(status)) return status;
-  if (PyImport_AppendInittab("_krait", krait_module_init) < 0) return PyStatus_NoMemory();
+  if (PyImport_AppendInittab("_krait", krait_module_init) < 0 ||
+      PyImport_AppendInittab("_krait_state", krait_state_module_init) < 0)
+    return PyStatus_NoMemory();
   PyImport_FrozenModules = frozen;
   PyConfig config;
   PyConfig_InitIsolatedConfig(&config);

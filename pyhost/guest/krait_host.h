@@ -113,6 +113,9 @@ int32_t krait_run(const char* argv, int32_t argv_len, const char* entry, int32_t
 /// 1 if the last krait_check, krait_load or krait_call ended by an exception other than SystemExit.
 KRAIT_EXPORT(krait_exception) int32_t krait_exception(void);
 
+/// Imports what the display of an exception needs, so that a snapshot has it. 0, or 1 as krait_init.
+KRAIT_EXPORT(krait_warm) int32_t krait_warm(void);
+
 /// Makes Python raise TimeoutError at its next look at its signals. `kind` 0: the wall time of `ms`
 /// is over, 1: the CPU time. May be called at any time, also while another export runs.
 KRAIT_EXPORT(krait_alarm) void krait_alarm(int32_t kind, int32_t ms);

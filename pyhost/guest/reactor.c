@@ -167,6 +167,15 @@ int32_t krait_init(void) {
   return krait_buffer_by_line() < 0 || krait_alarm_init() < 0 ? fail() : 0;
 }
 
+int32_t krait_warm(void) {
+  for (const char** name = (const char*[]){"traceback", "io", NULL}; *name; name++) {
+    PyObject* module = PyImport_ImportModule(*name);
+    if (!module) return fail();
+    Py_DECREF(module);
+  }
+  return 0;
+}
+
 // --- check and load ------------------------------------------------------------------------------
 
 /// The lines of the source for tracebacks, kept where linecache never looks for the file itself.

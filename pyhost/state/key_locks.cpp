@@ -16,11 +16,12 @@ using store::StateKey;
 
 namespace {
 constexpr unsigned SearchSteps = 1'000;  // under the mutex that all keys share
+constexpr int OwnTimeout = 1;           // not the coroutine's deadline
 }
 
-IoResult<void> KeyLocks::lock(const StateKey& key, Holder holder, bool write, io::Deadline deadline) {
-  Waiter waiter{key, holder, write, false, {}};
-  io::Future<int> future = waiter.promise.future();
+IoResult<void> KeyLocks::lock(const StateKey& key, Holder holder, bool write, io::Deadline deadline, Waiter* waiter) {
+  Ticket ticket{key, holder, write, false, {}};
+  io::Future<int> future = ticket.promise.future();
   {
     const std::lock_guard lock(mutex_);
     const auto at = table_.try_emplace(key).first;
@@ -33,44 +34,49 @@ IoResult<void> KeyLocks::lock(const StateKey& key, Holder holder, bool write, io
       return {};
     }
     if (entry.queue.empty() && entry.free_for(write)) {
-      grant(entry, waiter);
+      grant(entry, ticket);
       return {};
     }
     if (would_deadlock(entry, holder)) return Errno::DeadLk;
-    entry.queue.push_back(&waiter);
+    entry.queue.push_back(&ticket);
     waiting_[holder] = &entry;
   }
-  return wait(waiter, std::move(future), deadline);
+  return wait(ticket, std::move(future), deadline, waiter);
 }
 
-IoResult<void> KeyLocks::wait(Waiter& waiter, io::Future<int> future, io::Deadline deadline) {
-  const int error = future.wait(deadline);
+IoResult<void> KeyLocks::wait(Ticket& ticket, io::Future<int> future, io::Deadline deadline, Waiter* waiter) {
+  const auto until = [&] {
+    const int error = future.wait(deadline);
+    return error == -ETIMEDOUT && deadline.passed() ? OwnTimeout : error;
+  };
+  const int error = waiter ? waiter->wait_with(until) : until();
   const std::lock_guard lock(mutex_);
-  if (waiter.granted) return {};  // also where the timeout or the cancel came at the same time
-  waiting_.erase(waiter.holder);
-  const auto at = table_.find(waiter.key);
-  std::erase(at->second.queue, &waiter);
+  if (ticket.granted) return {};  // also where the timeout or the cancel came at the same time
+  waiting_.erase(ticket.holder);
+  const auto at = table_.find(ticket.key);
+  std::erase(at->second.queue, &ticket);
   advance(at);
-  return error == -ETIMEDOUT ? Errno::TimedOut : Errno::Canceled;
+  if (error == OwnTimeout) return Errno::TimedOut;
+  return error == -ECANCELED ? Errno::Canceled : Errno::Intr;
 }
 
-/// To the waiter, who is in no queue any more.
-void KeyLocks::grant(Entry& entry, Waiter& waiter) {
-  if (waiter.write) entry.writer = waiter.holder;
-  else entry.readers[waiter.holder] = 1;
-  waiter.granted = true;
-  holdings_[waiter.holder].push_back(waiter.key);
+/// To one who is in no queue any more.
+void KeyLocks::grant(Entry& entry, Ticket& ticket) {
+  if (ticket.write) entry.writer = ticket.holder;
+  else entry.readers[ticket.holder] = 1;
+  ticket.granted = true;
+  holdings_[ticket.holder].push_back(ticket.key);
 }
 
 /// Grants to those in front whose turn it is; drops an entry that nobody needs.
 void KeyLocks::advance(Table::iterator at) {
   Entry& entry = at->second;
   while (!entry.queue.empty() && entry.free_for(entry.queue.front()->write)) {
-    Waiter& waiter = *entry.queue.front();
+    Ticket& ticket = *entry.queue.front();
     entry.queue.pop_front();
-    waiting_.erase(waiter.holder);
-    grant(entry, waiter);
-    waiter.promise.set(0);
+    waiting_.erase(ticket.holder);
+    grant(entry, ticket);
+    ticket.promise.set(0);  // its owner needs mutex_ before it can go
   }
   if (entry.idle()) table_.erase(at);
 }
@@ -133,8 +139,8 @@ bool KeyLocks::would_deadlock(const Entry& entry, Holder holder) const {
     if (at->writer != 0 && !meet(at->writer)) break;
     for (const auto& [reader, count] : at->readers)
       if (!meet(reader)) break;
-    for (const Waiter* waiter : at->queue)
-      if (waiter->holder == who || !meet(waiter->holder)) break;
+    for (const Ticket* ticket : at->queue)
+      if (ticket->holder == who || !meet(ticket->holder)) break;
   }
   return found;
 }

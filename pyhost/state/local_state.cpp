@@ -35,6 +35,20 @@ Errno errno_of(const StateError& error) { return error.kind == StateError::Kind:
 
 Errno of_wait(int error) { return error == -ETIMEDOUT ? Errno::TimedOut : Errno::Canceled; }
 
+/// A wait for the disk: short, and not cut short by cancels, deadlines and signals, for what it waits for is done in any case, and
+/// the caller is to know it.
+template <typename Wait>
+int parked(Waiter* waiter, Wait wait) {
+  const auto whole = [&] {
+    const io::Shield shield;
+    int error = 0;
+    do error = wait();
+    while (error == -EINTR);
+    return error;
+  };
+  return waiter ? waiter->wait_with(whole) : whole();
+}
+
 std::optional<Interval> range_of(uint64_t offset, uint64_t length) {
   if (length > UINT64_MAX - offset) return std::nullopt;
   return Interval{offset, offset + length};
@@ -165,10 +179,11 @@ uint64_t LocalState::memory(const std::string& user) { return user_of(user)->cha
 
 /// Runs a read of the global tier where it may block.
 template <typename T>
-IoResult<T> LocalState::on_disk(std::function<StateResult<T>()> read) {
+IoResult<T> LocalState::on_disk(Waiter* waiter, std::function<StateResult<T>()> read) {
   std::optional<StateResult<T>> result;
   if (global_->waits() && io::current()) {
-    if (const int error = io::offload([&] { result.emplace(read()); }); error != 0) return of_wait(error);
+    const int error = parked(waiter, [&] { return io::offload([&] { result.emplace(read()); }); });
+    if (error != 0) return of_wait(error);
   } else {
     result.emplace(read());
   }
@@ -177,11 +192,11 @@ IoResult<T> LocalState::on_disk(std::function<StateResult<T>()> read) {
 }
 
 /// Has the global tier make a change, and waits for it.
-IoResult<StateInfo> LocalState::change(StateChange change) {
+IoResult<StateInfo> LocalState::change(StateChange change, Waiter* waiter) {
   auto promise = std::make_shared<io::Promise<StateResult<StateInfo>>>();
   auto future = promise->future();
   global_->submit(std::move(change), [promise](StateResult<StateInfo> result) { promise->set(std::move(result)); });
-  if (const int error = future.wait(); error != 0) return of_wait(error);
+  if (const int error = parked(waiter, [&] { return future.wait(); }); error != 0) return of_wait(error);
   auto result = future.take();
   if (!result) return errno_of(result.error());
   return *result;
@@ -240,14 +255,14 @@ bool LocalState::add(User& user, const ValuePtr& value, std::optional<uint64_t> 
 }
 
 /// The value in the table; else taken up from the global tier.
-IoResult<LocalState::ValuePtr> LocalState::find(const Key& key) {
+IoResult<LocalState::ValuePtr> LocalState::find(const Key& key, Waiter* waiter) {
   if (!store::check_state_key(key)) return Errno::Inval;
   const auto user = user_of(key.user);
   for (;;) {
     if (ValuePtr value = in_table(*user, key)) return value;
     const auto before = user->deletes.look(key);
     if (before.deleting) return Errno::NoEnt;
-    auto piece = on_disk<std::optional<StateTier::Piece>>([&] { return global_->read(key, 0, FirstPull); });
+    auto piece = on_disk<std::optional<StateTier::Piece>>(waiter, [&] { return global_->read(key, 0, FirstPull); });
     if (!piece) return piece.error();
     if (!*piece) return Errno::NoEnt;
     const StateTier::Piece& first = **piece;
@@ -262,13 +277,13 @@ IoResult<LocalState::ValuePtr> LocalState::find(const Key& key) {
 
 /// Uses the value of the table, or with `ask_global` the global tier's; where there is none, makes one and adds it.
 template <typename Make, typename Use>
-IoResult<void> LocalState::change_or_make(const Key& key, bool ask_global, uint64_t growth, Make make, Use use) {
+IoResult<void> LocalState::change_or_make(const Key& key, bool ask_global, uint64_t growth, Waiter* waiter, Make make, Use use) {
   if (!store::check_state_key(key)) return Errno::Inval;
   const auto user = user_of(key.user);
   for (;;) {
     ValuePtr value = in_table(*user, key);
     if (!value && ask_global) {
-      auto found = find(key);
+      auto found = find(key, waiter);
       if (!found && found.error() != Errno::NoEnt) return found.error();
       if (found) value = std::move(*found);
     }
@@ -287,8 +302,8 @@ IoResult<void> LocalState::change_or_make(const Key& key, bool ask_global, uint6
   }
 }
 
-IoResult<uint64_t> LocalState::size(const Key& key) {
-  auto value = find(key);
+IoResult<uint64_t> LocalState::size(const Key& key, Waiter* waiter) {
+  auto value = find(key, waiter);
   if (!value) return value.error();
   const Access access(*value, user_of(key.user), ++clock_);
   return access->bytes.size();
@@ -297,7 +312,7 @@ IoResult<uint64_t> LocalState::size(const Key& key) {
 /// Brings what is missing of a range here, PullBytes at a time; unlocks while it reads. Gives what is inside the value of the range, all
 /// of which is then here. Where the global value changes between two reads and nothing here is unpushed, all is read again:
 /// no mixture of two pushes is shown.
-IoResult<Interval> LocalState::bring(Access& access, Interval range) {
+IoResult<Interval> LocalState::bring(Access& access, Interval range, Waiter* waiter) {
   constexpr unsigned Restarts = 8;
   const uint64_t end = std::min(range.end, access->bytes.size());
   if (end > range.begin && end - range.begin > options_.user_bytes) return Errno::NoMem;
@@ -310,7 +325,7 @@ IoResult<Interval> LocalState::bring(Access& access, Interval range) {
     if (auto room = make_room_for(access, ValueBytes::growth_of(gap.end - gap.begin)); !room) return room.error();
     if (!access->bytes.has({range.begin, gap.begin}) && ++restarts > Restarts) return Errno::NoMem;  // its beginning was forgotten
     access.unlock();
-    auto piece = on_disk<std::optional<StateTier::Piece>>([&] { return global_->read(access->key, gap.begin, gap.end - gap.begin); });
+    auto piece = on_disk<std::optional<StateTier::Piece>>(waiter, [&] { return global_->read(access->key, gap.begin, gap.end - gap.begin); });
     access.lock();
     if (!piece) return piece.error();
     if (!*piece) return Errno::NoEnt;
@@ -330,14 +345,14 @@ IoResult<Interval> LocalState::bring(Access& access, Interval range) {
   }
 }
 
-IoResult<uint64_t> LocalState::read_some(const Key& key, uint64_t offset, std::span<std::byte> to) {
+IoResult<uint64_t> LocalState::read_some(const Key& key, uint64_t offset, std::span<std::byte> to, Waiter* waiter) {
   const auto range = range_of(offset, to.size());
   if (!range) return Errno::Range;
   for (;;) {
-    auto value = find(key);
+    auto value = find(key, waiter);
     if (!value) return value.error();
     Access access(*value, user_of(key.user), ++clock_);
-    const auto here = bring(access, *range);
+    const auto here = bring(access, *range, waiter);
     if (!here && here.error() == Errno::Again) continue;
     if (!here) return here.error();
     access->bytes.copy_out(*here, to.data());
@@ -345,14 +360,14 @@ IoResult<uint64_t> LocalState::read_some(const Key& key, uint64_t offset, std::s
   }
 }
 
-IoResult<void> LocalState::read(const Key& key, uint64_t offset, std::span<std::byte> to) {
+IoResult<void> LocalState::read(const Key& key, uint64_t offset, std::span<std::byte> to, Waiter* waiter) {
   for (;;) {
-    auto value = find(key);
+    auto value = find(key, waiter);
     if (!value) return value.error();
     Access access(*value, user_of(key.user), ++clock_);
     const auto range = range_of(offset, to.size());
     if (!range || range->end > access->bytes.size()) return Errno::Range;
-    const auto here = bring(access, *range);
+    const auto here = bring(access, *range, waiter);
     if (!here && here.error() == Errno::Again) continue;
     if (!here) return here.error();
     if (*here != *range) return Errno::Range;
@@ -361,12 +376,12 @@ IoResult<void> LocalState::read(const Key& key, uint64_t offset, std::span<std::
   }
 }
 
-IoResult<Bytes> LocalState::read_all(const Key& key) {
+IoResult<Bytes> LocalState::read_all(const Key& key, Waiter* waiter) {
   for (;;) {
-    auto value = find(key);
+    auto value = find(key, waiter);
     if (!value) return value.error();
     Access access(*value, user_of(key.user), ++clock_);
-    const auto here = bring(access, {0, UINT64_MAX});
+    const auto here = bring(access, {0, UINT64_MAX}, waiter);
     if (!here && here.error() == Errno::Again) continue;
     if (!here) return here.error();
     Bytes bytes(here->end);
@@ -375,12 +390,12 @@ IoResult<Bytes> LocalState::read_all(const Key& key) {
   }
 }
 
-IoResult<void> LocalState::write(const Key& key, std::span<const std::byte> bytes) {
+IoResult<void> LocalState::write(const Key& key, std::span<const std::byte> bytes, Waiter* waiter) {
   const auto assign = [&](ValueBytes& value) { value.assign(bytes); };
-  return change_or_make(key, false, ValueBytes::growth_of(bytes.size()), assign, assign);
+  return change_or_make(key, false, ValueBytes::growth_of(bytes.size()), waiter, assign, assign);
 }
 
-IoResult<void> LocalState::write_range(const Key& key, uint64_t total, uint64_t offset, std::span<const std::byte> bytes) {
+IoResult<void> LocalState::write_range(const Key& key, uint64_t total, uint64_t offset, std::span<const std::byte> bytes, Waiter* waiter) {
   const auto range = range_of(offset, bytes.size());
   if (!range || range->end > total) return Errno::Range;
   if (total > MaxSize) return Errno::NoSpc;
@@ -392,23 +407,23 @@ IoResult<void> LocalState::write_range(const Key& key, uint64_t total, uint64_t 
     value.create(total);
     value.write(offset, bytes);
   };
-  return change_or_make(key, true, ValueBytes::growth_of(bytes.size()), make, write);
+  return change_or_make(key, true, ValueBytes::growth_of(bytes.size()), waiter, make, write);
 }
 
-IoResult<void> LocalState::resize(const Key& key, uint64_t size) {
+IoResult<void> LocalState::resize(const Key& key, uint64_t size, Waiter* waiter) {
   if (size > MaxSize) return Errno::NoSpc;
-  return change_or_make(key, true, ValueBytes::growth_of(0), [&](ValueBytes& value) { value.create(size); },
+  return change_or_make(key, true, ValueBytes::growth_of(0), waiter, [&](ValueBytes& value) { value.create(size); },
                         [&](ValueBytes& value) { value.resize(size); });
 }
 
-IoResult<void> LocalState::mark_dirty(const Key& key, Interval range) {
+IoResult<void> LocalState::mark_dirty(const Key& key, Interval range, Waiter* waiter) {
   for (;;) {
-    auto value = find(key);
+    auto value = find(key, waiter);
     if (!value) return value.error();
     Access access(*value, user_of(key.user), ++clock_);
     if (access->gone) continue;
     if (range.end > access->bytes.size() || range.begin > range.end) return Errno::Range;
-    const auto here = bring(access, range);
+    const auto here = bring(access, range, waiter);
     if (!here && here.error() == Errno::Again) continue;
     if (!here) return here.error();
     access->bytes.mark_dirty(*here);
@@ -417,7 +432,7 @@ IoResult<void> LocalState::mark_dirty(const Key& key, Interval range) {
 }
 
 /// Submits a push of the locked value, and waits for it, unlocked. Without anything to send it waits for the pushes before it.
-IoResult<void> LocalState::send(Access& access, StateChange change) {
+IoResult<void> LocalState::send(Access& access, StateChange change, Waiter* waiter) {
   if (!change.size && !change.cut && change.ranges.empty()) change.what = StateChange::What::Nothing;
   change.key = access->key;
   auto promise = std::make_shared<io::Promise<int>>();
@@ -451,26 +466,26 @@ IoResult<void> LocalState::send(Access& access, StateChange change) {
     promise->set(static_cast<int>(error));
   });
   access.unlock();
-  const int waited = future.wait();
+  const int waited = parked(waiter, [&] { return future.wait(); });
   if (waited != 0) return of_wait(waited);
   const auto error = static_cast<Errno>(future.take());
   return error == Errno::Success ? IoResult<void>() : error;
 }
 
-IoResult<void> LocalState::push(const Key& key, ValueBytes::Push what) {
+IoResult<void> LocalState::push(const Key& key, ValueBytes::Push what, Waiter* waiter) {
   for (;;) {
-    auto value = find(key);
+    auto value = find(key, waiter);
     if (!value) return value.error();
     Access access(*value, user_of(key.user), ++clock_);
     if (access->gone) continue;
     StateChange change;
     if (!access->bytes.clean()) access->bytes.take_push(what, change);
-    return send(access, std::move(change));
+    return send(access, std::move(change), waiter);
   }
 }
 
-IoResult<void> LocalState::push_masked(const Key& key, const Key& mask) {
-  auto bytes = read_all(mask);
+IoResult<void> LocalState::push_masked(const Key& key, const Key& mask, Waiter* waiter) {
+  auto bytes = read_all(mask, waiter);
   if (!bytes) return bytes.error();
   std::vector<Interval> runs;
   for (uint64_t i = 0; i < bytes->size(); i++) {
@@ -479,18 +494,18 @@ IoResult<void> LocalState::push_masked(const Key& key, const Key& mask) {
     else runs.push_back({i, i + 1});
   }
   for (;;) {
-    auto value = find(key);
+    auto value = find(key, waiter);
     if (!value) return value.error();
     Access access(*value, user_of(key.user), ++clock_);
     if (access->gone) continue;
     if (access->bytes.size() != bytes->size()) return Errno::Inval;
     StateChange change;
     access->bytes.take_ranges(runs, change);
-    return send(access, std::move(change));
+    return send(access, std::move(change), waiter);
   }
 }
 
-IoResult<void> LocalState::pull(const Key& key) {
+IoResult<void> LocalState::pull(const Key& key, Waiter* waiter) {
   if (!store::check_state_key(key)) return Errno::Inval;
   const auto user = user_of(key.user);
   const ValuePtr value = in_table(*user, key);
@@ -506,18 +521,18 @@ IoResult<void> LocalState::pull(const Key& key) {
       }
       if (under_way) {
         made++;
-        if (auto sent = send(access, {}); !sent && sent.error() == Errno::Canceled) return sent;
+        if (auto sent = send(access, {}, waiter); !sent && sent.error() == Errno::Canceled) return sent;
       }
     }
-    auto piece = on_disk<std::optional<StateTier::Piece>>([&] { return global_->read(key, 0, PullBytes); });
+    auto piece = on_disk<std::optional<StateTier::Piece>>(waiter, [&] { return global_->read(key, 0, PullBytes); });
     if (!piece) return piece.error();
     if (!value) {
       if (!*piece) return Errno::NoEnt;
-      auto found = find(key);
+      auto found = find(key, waiter);
       return found ? IoResult<void>() : found.error();
     }
     Access access(value, user, ++clock_);
-    if (access->gone) return find(key).ok() ? IoResult<void>() : IoResult<void>(Errno::NoEnt);
+    if (access->gone) return find(key, waiter).ok() ? IoResult<void>() : IoResult<void>(Errno::NoEnt);
     bool pushed = false;
     {
       const std::lock_guard lock(access->pushes.mutex);
@@ -535,7 +550,16 @@ IoResult<void> LocalState::pull(const Key& key) {
   }
 }
 
-IoResult<void> LocalState::remove(const Key& key) {
+IoResult<void> LocalState::refresh(const Key& key, Waiter* waiter) {
+  const auto user = user_of(key.user);
+  if (const ValuePtr value = in_table(*user, key)) {
+    const Access access(value, user, ++clock_);
+    if (!access->bytes.clean()) return {};
+  }
+  return pull(key, waiter);
+}
+
+IoResult<void> LocalState::remove(const Key& key, Waiter* waiter) {
   if (!store::check_state_key(key)) return Errno::Inval;
   const auto user = user_of(key.user);
   auto promise = std::make_shared<io::Promise<int>>();
@@ -558,13 +582,13 @@ IoResult<void> LocalState::remove(const Key& key) {
       promise->set(static_cast<int>(result ? Errno::Success : errno_of(result.error())));
     });
   }
-  if (const int error = done.wait(); error != 0) return of_wait(error);
+  if (const int error = parked(waiter, [&] { return done.wait(); }); error != 0) return of_wait(error);
   const auto error = static_cast<Errno>(done.take());
   return error == Errno::Success ? IoResult<void>() : error;
 }
 
-IoResult<std::vector<store::StateEntry>> LocalState::list(const std::string& user_name, store::StateKind kind, const std::string& prefix) {
-  auto listed = on_disk<std::vector<store::StateEntry>>([&] { return global_->list(user_name, kind, prefix); });
+IoResult<std::vector<store::StateEntry>> LocalState::list(const std::string& user_name, store::StateKind kind, const std::string& prefix, Waiter* waiter) {
+  auto listed = on_disk<std::vector<store::StateEntry>>(waiter, [&] { return global_->list(user_name, kind, prefix); });
   if (!listed) return listed;
   std::map<std::string, uint64_t> sizes;
   for (store::StateEntry& entry : *listed) sizes[std::move(entry.key)] = entry.size;
@@ -584,22 +608,22 @@ IoResult<std::vector<store::StateEntry>> LocalState::list(const std::string& use
   return entries;
 }
 
-IoResult<void> LocalState::append(const Key& key, std::span<const std::byte> element) {
+IoResult<void> LocalState::append(const Key& key, std::span<const std::byte> element, Waiter* waiter) {
   if (!store::check_state_key(key)) return Errno::Inval;
   StateChange append{key, StateChange::What::Append, {}, {}, {}};
   append.ranges.push_back({0, Bytes(element.begin(), element.end())});
-  auto done = change(std::move(append));
+  auto done = change(std::move(append), waiter);
   return done ? IoResult<void>() : done.error();
 }
 
-IoResult<std::vector<Bytes>> LocalState::read_log(const Key& key, uint64_t count, uint64_t max_bytes) {
+IoResult<std::vector<Bytes>> LocalState::read_log(const Key& key, uint64_t first, uint64_t count, uint64_t max_bytes, Waiter* waiter) {
   if (!store::check_state_key(key)) return Errno::Inval;
-  return on_disk<std::vector<Bytes>>([&] { return global_->read_log(key, count, std::min(max_bytes, MaxLogBytes)); });
+  return on_disk<std::vector<Bytes>>(waiter, [&] { return global_->read_log(key, first, count, std::min(max_bytes, MaxLogBytes)); });
 }
 
-IoResult<void> LocalState::clear_log(const Key& key) {
+IoResult<void> LocalState::clear_log(const Key& key, Waiter* waiter) {
   if (!store::check_state_key(key)) return Errno::Inval;
-  auto done = change({key, StateChange::What::ClearLog, {}, {}, {}});
+  auto done = change({key, StateChange::What::ClearLog, {}, {}, {}}, waiter);
   return done ? IoResult<void>() : done.error();
 }
 

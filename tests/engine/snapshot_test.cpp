@@ -1,6 +1,10 @@
 // Snapshots and resets: the state of an instance as bytes, as the start of others, and put back.
 #include "engine/snapshot.hpp"
 
+#include <array>
+#include <cstdio>
+#include <fstream>
+
 #include "tests/engine/guest.hpp"
 
 using namespace krait::engine;
@@ -46,7 +50,50 @@ void check_changed(Guest& guest) {
   CHECK(guest.instance->export_global("global")->cell.low == 99);
 }
 
+/// KiB of the mapping at `address` that are copies, made for a write.
+long copied_kib(const void* address) {
+  std::ifstream maps("/proc/self/smaps");
+  const auto wanted = reinterpret_cast<uintptr_t>(address);
+  bool inside = false;
+  for (std::string line; std::getline(maps, line);) {
+    uintptr_t begin = 0, end = 0;
+    if (std::sscanf(line.c_str(), "%lx-%lx ", &begin, &end) == 2) inside = begin <= wanted && wanted < end;
+    long kib = 0;
+    if (inside && std::sscanf(line.c_str(), "Anonymous: %ld kB", &kib) == 1) return kib;
+  }
+  return -1;
+}
+
 }  // namespace
+
+TEST_CASE("instances of a snapshot share its memory, page by page, until they write") {
+  Guest first;
+  first.instantiate(R"((module (memory 64)
+    (func (export "fill") (memory.fill (i32.const 0) (i32.const 7) (i32.const 0x400000)))
+    (func (export "store") (param i32) (i32.store8 (local.get 0) (i32.const 1)))
+    (func (export "sum") (result i32) (local $at i32) (local $sum i32)
+      (loop
+        (local.set $sum (i32.add (local.get $sum) (i32.load8_u (local.get $at))))
+        (br_if 0 (i32.lt_u (local.tee $at (i32.add (local.get $at) (i32.const 4096))) (i32.const 0x400000))))
+      (local.get $sum))))");
+  REQUIRE(first.call<void>("fill").ok());
+  const auto taken = Snapshot::take(*first.instance);
+  REQUIRE(taken.ok());
+  std::array<Guest, 2> guests;
+  for (Guest& guest : guests) {
+    const auto made = guest.linker.instantiate(guest.store, first.instance->module_ptr(), *taken);
+    REQUIRE(made.ok());
+    guest.instance = *made;
+    CHECK(guest.get<int32_t>("sum") == 7 * 1024);
+    CHECK(copied_kib(guest.instance->memory(0).base()) == 0);
+  }
+  for (const int32_t page : {0, 1, 500}) REQUIRE(guests[0].call<void>("store", page * 4096).ok());
+  CHECK(guests[0].get<int32_t>("sum") == 7 * 1024 - 3 * 6);
+  CHECK(guests[1].get<int32_t>("sum") == 7 * 1024);
+  CHECK(first.get<int32_t>("sum") == 7 * 1024);
+  CHECK(copied_kib(guests[0].instance->memory(0).base()) == 3 * 4);
+  CHECK(copied_kib(guests[1].instance->memory(0).base()) == 0);
+}
 
 TEST_CASE("a snapshot starts instances in other stores, through its bytes too, and puts them back") {
   Guest first;

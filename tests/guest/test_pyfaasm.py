@@ -1,4 +1,5 @@
 """pyfaasm under plain CPython: local mode, and a clear error without it."""
+import importlib.util
 import os
 import sys
 import unittest
@@ -68,6 +69,37 @@ class LocalMode(unittest.TestCase):
         pyfaasm.set_local_input(b"\0echo")
         echo.faasm_main()
         self.assertEqual(pyfaasm.get_output(), b"\0echo")
+
+
+class LocalState(unittest.TestCase):
+    """What the functions find in the sandbox too (tests/tools/test_state.py)."""
+
+    def run_function(self, name):
+        spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / "functions" / f"{name}.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module.faasm_main()
+
+    def test_both_dialects_and_the_errors(self):
+        for switch in "PYTHON_LOCAL_OUTPUT", "PYTHON_LOCAL_CHAINING":
+            with mock.patch.dict(os.environ, {switch: "1"}):
+                self.assertEqual(self.run_function("state_dialects"), "fine")
+                self.assertEqual(self.run_function("state_errors"), "fine")
+                for key in pyfaasm.list_state_keys():
+                    pyfaasm.delete_state(key)
+
+    def test_without_it_the_calls_say_what_to_do(self):
+        for call in lambda: pyfaasm.read_state("a"), lambda: pyfaasm.write_state("a", b""), pyfaasm.list_state_keys:
+            with self.assertRaisesRegex(RuntimeError, "set_local_input_output"):
+                call()
+
+    def test_faasms_examples(self):
+        with mock.patch.dict(os.environ, {"PYTHON_LOCAL_OUTPUT": "1"}):
+            import state_test_read
+            import state_test_write
+
+            self.assertFalse(state_test_write.faasm_main())
+            self.assertFalse(state_test_read.faasm_main())
 
 
 if __name__ == "__main__":

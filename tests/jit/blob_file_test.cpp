@@ -73,7 +73,7 @@ TEST_CASE("code of another module, CPU or key is rejected, and the reason says s
 namespace {
 
 // The header's fields; the checksum is over all but itself.
-constexpr size_t Compiler = 8, Key = 72, Asmjit = 104, Cpu = 108, ModuleBytes = 112, Functions = 120, Sites = 124, Zero = 132,
+constexpr size_t Compiler = 8, Key = 72, Asmjit = 104, Cpu = 108, ModuleBytes = 112, Functions = 120, Sites = 124, Landings = 132,
                  CodeBytes = 144, Checksum = 160, HeaderBytes = 168;
 
 /// Changes 32 bits of a file and makes its checksum right again: so who reads it has to look at the field itself.
@@ -104,7 +104,7 @@ TEST_CASE("each field is checked for itself: a file with a right checksum and on
   CHECK(with(Cpu, field(file, Cpu) ^ 1) == "it is for another CPU");
   CHECK(with(Key + 28, 7) == "it is of another module");
   CHECK(with(ModuleBytes, field(file, ModuleBytes) + 1) == "it is of another module");
-  CHECK(with(Zero, 1) == "its sizes contradict each other");
+  CHECK(with(Landings, 0x10000) == "its sizes contradict each other");
   CHECK(with(CodeBytes, field(file, CodeBytes) + 1) == "its sizes contradict each other");
   // One function less and two sites more take the same room: the tables are then not the module's.
   auto shifted = file;
@@ -127,4 +127,17 @@ TEST_CASE("each entry of the tables is checked: a writer's error does not lead o
   CHECK(with(site, 0x7fffffff) == "a site lies outside");
   CHECK(with(site + 4, field(file, site + 4) | 0x07ffffff) == "a site lies outside");  // its place in the module
   CHECK(with(enter, 0x7fffffff) == "an entry thunk lies outside");
+}
+
+TEST_CASE("each landing of exceptions is checked") {
+  Subject s;
+  s.module = krait::test::compiled(R"((module (tag $t (param i32)) (func $f (throw $t (i32.const 1)))
+    (func (result i32) (try (result i32) (do (call $f) (i32.const 2)) (catch $t)))))");
+  const auto file = s.file();
+  CHECK(verdict(file, *s.module, s.identity) == "");
+  REQUIRE(field(file, Landings) == 1);
+  const size_t landing = HeaderBytes + 16 * field(file, Functions) + 8 * field(file, Sites);
+  CHECK(verdict_with(s, file, landing, 0x7fffffff) == "a landing lies outside");      // site
+  CHECK(verdict_with(s, file, landing + 4, 1) == "a landing lies outside");           // tag
+  CHECK(verdict_with(s, file, landing + 8, 0x7fffffff) == "a landing lies outside");  // target
 }

@@ -211,6 +211,105 @@ TEST_CASE("a wait alone can be ended: the guest sees EINTR and goes on") {
   });
 }
 
+TEST_CASE("a sleep that is cut short goes on") {
+  on_shard([] {
+    struct Counting final : IoWaiter {
+      int sleeps = 0;
+      bool sleep_until(Deadline deadline) override { return ++sleeps, IoWaiter::sleep_until(deadline); }
+    };
+    auto waiter = std::make_unique<Counting>();
+    Counting& counting = *waiter;
+    Guest guest(nullptr, std::move(waiter));
+    guest.load("import time\ndef faasm_main():\n  begin = time.monotonic()\n  time.sleep(0.5)\n"
+               "  return 5 if time.monotonic() - begin >= 0.5 else 6\n");
+    int status = 0;
+    io::Scope scope;
+    io::Task task = scope.spawn([&] { status = guest.invoke().status; });
+    while (counting.sleeps == 0) io::yield();
+    task.get()->interrupt_wait();
+    CHECK(task.join(5min) == 0);
+    CHECK_MESSAGE(status == 5, guest.said->text());
+    CHECK(counting.sleeps == 2);
+  });
+}
+
+TEST_CASE("asyncio") {
+  on_shard([] {
+    const io::Pipe in;
+    PythonOptions options;
+    options.stdio.in = host_file(in.fds[0], false);
+    Guest guest(nullptr, std::make_unique<IoWaiter>(), std::move(options));
+    guest.load(R"(
+import asyncio, os, sys
+order = []
+async def work(name, seconds):
+  order.append(name)
+  await asyncio.sleep(seconds)
+  order.append(name.upper())
+  return name * 2
+async def together():
+  results = await asyncio.gather(work('a', 0.02), work('b', 0.01), work('c', 0))
+  assert results == ['aa', 'bb', 'cc'] and order[:3] == ['a', 'b', 'c'], order
+  async with asyncio.TaskGroup() as group:
+    tasks = [group.create_task(work(n, 0)) for n in 'xy']
+  assert [t.result() for t in tasks] == ['xx', 'yy']
+async def too_long():
+  try:
+    async with asyncio.timeout(0.01): await asyncio.sleep(3600)
+  except TimeoutError: pass
+  else: assert False
+  try: await asyncio.wait_for(asyncio.Event().wait(), 0.01)
+  except TimeoutError: pass
+  else: assert False
+async def queued():
+  queue, got = asyncio.Queue(1), []
+  async def produce():
+    for i in range(5): await queue.put(i)
+    await queue.put(None)
+  task = asyncio.create_task(produce())
+  while (item := await queue.get()) is not None: got.append(item)
+  assert got == [0, 1, 2, 3, 4]
+async def in_thread():
+  assert await asyncio.to_thread(sum, [1, 2]) == 3
+  loop = asyncio.get_running_loop()
+  loop.call_soon_threadsafe(order.append, 'soon')
+  try: await loop.run_in_executor(None, lambda: 1 / 0)
+  except ZeroDivisionError: pass
+  await asyncio.sleep(0)
+  assert order[-1] == 'soon'
+async def descriptors():
+  loop = asyncio.get_running_loop()
+  line = loop.create_future()
+  loop.add_reader(0, lambda: line.set_result(os.read(0, 100)))
+  ticks = 0
+  async def tick():
+    nonlocal ticks
+    while True: ticks += 1; await asyncio.sleep(0)
+  ticker = asyncio.create_task(tick())
+  assert await line == b'a line\n'
+  loop.remove_reader(0)
+  ticker.cancel()
+  assert ticks > 1
+async def stuck():
+  await asyncio.get_running_loop().create_future()
+def faasm_main():
+  for main in (together, too_long, queued, in_thread, descriptors):
+    asyncio.run(main())
+  try: asyncio.run(stuck())
+  except RuntimeError as e: assert 'deadlock' in str(e)
+  else: assert False
+  return 9
+)");
+    int status = 0;
+    io::Scope scope;
+    io::Task task = scope.spawn([&] { status = guest.invoke().status; });
+    io::sleep_for(10ms);
+    CHECK(::write(in.fds[1], "a line\n", 7) == 7);
+    CHECK(task.join(5min) == 0);
+    CHECK_MESSAGE(status == 9, guest.said->text());
+  });
+}
+
 TEST_CASE("a read of a pipe parks until there is something, a large write until it is taken") {
   on_shard([] {
     const io::Pipe in, out;

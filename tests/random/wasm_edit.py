@@ -72,7 +72,7 @@ def _imported_functions(contents):
 def _skip_constant(reader):
     """Random modules initialize globals by one constant."""
     opcode = reader.byte()
-    if opcode in (0x41, 0x42):
+    if opcode in (0x41, 0x42, 0xD0, 0xD2):
         reader.u32()
     elif opcode in (0x43, 0x44):
         reader.take(4 if opcode == 0x43 else 8)
@@ -112,7 +112,7 @@ def export_globals(module):
     """The module with every global that JavaScript can read exported as global_<index>_<type>."""
     found = sections(module)
     kinds = enumerate(_globals(dict(found).get(GLOBAL, b"\0")))
-    names = [(i, f"global_{i}_{kind}".encode()) for i, kind in kinds if kind != "v128"]
+    names = [(i, f"global_{i}_{kind}".encode()) for i, kind in kinds if kind[0] in "if"]
     added = b"".join(leb(len(name)) + name + b"\3" + leb(i) for i, name in names)
 
     def extended(contents):

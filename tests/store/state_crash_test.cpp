@@ -89,7 +89,7 @@ TEST_CASE("state pushed by processes that are killed at any point") {
     auto store = StateStore::open(folder);
     REQUIRE_MESSAGE(store.ok(), (store.ok() ? "" : store.error().message));
     std::array<uint64_t, Writers> logged{};
-    const auto log = (*store)->read_log(log_key(), UINT64_MAX, UINT64_MAX);
+    const auto log = (*store)->read_log(log_key(), 0, UINT64_MAX, UINT64_MAX);
     REQUIRE(log.ok());
     for (const Bytes& element : *log) {
       uint64_t mark = 0;

@@ -111,17 +111,21 @@ TEST_CASE("a log keeps its elements in order beside the value") {
     const StateKey key = key_of("log");
     for (int i = 0; i < 20; i++) REQUIRE(tier.apply({key, What::Append, {}, {}, {{0, bytes_of("element " + std::to_string(i))}}}).ok());
     CHECK_FALSE(tier.info(key)->has_value());
-    CHECK(tier.read_log(key, 100, UINT64_MAX)->size() == 20);
-    CHECK(tier.read_log(key, 3, UINT64_MAX)->back() == bytes_of("element 2"));
-    CHECK(tier.read_log(key, 100, 30)->size() == 4);  // the one that goes beyond is the last
+    CHECK(tier.read_log(key, 0, 100, UINT64_MAX)->size() == 20);
+    CHECK(tier.read_log(key, 0, 3, UINT64_MAX)->back() == bytes_of("element 2"));
+    CHECK(tier.read_log(key, 18, 100, UINT64_MAX)->front() == bytes_of("element 18"));
+    CHECK(tier.read_log(key, 18, 100, UINT64_MAX)->size() == 2);
+    CHECK(tier.read_log(key, 21, 100, UINT64_MAX)->empty());
+    CHECK(tier.read_log(key, UINT64_MAX, UINT64_MAX, UINT64_MAX)->empty());
+    CHECK(tier.read_log(key, 0, 100, 30)->size() == 4);  // the one that goes beyond is the last
     REQUIRE(tier.apply(write_of(key, bytes_of("value"))).ok());
     REQUIRE(tier.apply({key, What::ClearLog, {}, {}, {}}).ok());
-    CHECK(tier.read_log(key, 100, UINT64_MAX)->empty());
+    CHECK(tier.read_log(key, 0, 100, UINT64_MAX)->empty());
     CHECK(value_of(tier, key) == bytes_of("value"));
     REQUIRE(tier.apply({key, What::Append, {}, {}, {{0, {}}}}).ok());
-    CHECK(tier.read_log(key, 100, UINT64_MAX)->size() == 1);
+    CHECK(tier.read_log(key, 0, 100, UINT64_MAX)->size() == 1);
     REQUIRE(tier.apply({key, What::Delete, {}, {}, {}}).ok());
-    CHECK(tier.read_log(key, 100, UINT64_MAX)->empty());
+    CHECK(tier.read_log(key, 0, 100, UINT64_MAX)->empty());
   });
 }
 
@@ -189,7 +193,7 @@ TEST_CASE("changes of one thread are made in their order; of many threads, each 
     }
     for (std::thread& writer : writers) writer.join();
     CHECK(wrong == 0);
-    CHECK(tier.read_log(key, 1'000, UINT64_MAX)->size() == Threads * Rounds);
+    CHECK(tier.read_log(key, 0, 1'000, UINT64_MAX)->size() == Threads * Rounds);
   });
 }
 

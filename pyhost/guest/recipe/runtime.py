@@ -13,6 +13,7 @@ from . import cpython, image, native, reactor
 from .runner import Context, GUEST, Step
 
 PYFAASM = GUEST / "pyfaasm" / "pyfaasm"
+ASYNCIO = GUEST / "asyncio" / "wasi_events.py"
 # They need tk, a terminal or pip's wheel.
 LEFT_OUT = ("idlelib", "tkinter", "turtledemo", "ensurepip", "__phello__", "turtle.py", "__pycache__")
 
@@ -40,6 +41,18 @@ def _hardlink(source: str, target: str) -> None:
         shutil.copy2(source, target)
 
 
+def _asyncio(folder: Path) -> None:
+    """Makes our event loop the default one: asyncio picks its own by the platform's name."""
+    shutil.copy(ASYNCIO, folder)
+    init = folder / "__init__.py"
+    text = init.read_text()
+    changed = text.replace("from .unix_events import *", "from .wasi_events import *").replace("unix_events.__all__", "wasi_events.__all__")
+    if changed.count("wasi_events") != 2:
+        raise RuntimeError(f"{init} does not choose its event loop as it used to: see pyhost/guest/recipe/runtime.py")
+    init.unlink()  # a hard link to another step's
+    init.write_text(changed)
+
+
 def _runtime(context: Context, folder: Path) -> None:
     _hardlink(cpython.STEP.path / "python.wasm", folder / "python.wasm")
     _hardlink(reactor.STEP.path / "python-reactor.wasm", folder / "python-reactor.wasm")
@@ -47,7 +60,9 @@ def _runtime(context: Context, folder: Path) -> None:
     shutil.copytree(STDLIB.path / "python3.13", tree, copy_function=_hardlink)
     package = tree / "site-packages" / "pyfaasm"
     shutil.copytree(PYFAASM, package, ignore=shutil.ignore_patterns("__pycache__"))
-    _python(context, "bytecode", "compile", package, cwd=folder)
+    _asyncio(tree / "asyncio")
+    for changed in (package, tree / "asyncio"):
+        _python(context, "bytecode", "compile", changed, cwd=folder)
     _python(context, "image", "pack", tree, folder / "python313.zip", cwd=folder)
 
 
@@ -58,4 +73,4 @@ STDLIB = Step("stdlib", "standard library", _stdlib, inputs=_INPUTS, after=(nati
 def step() -> Step:
     """The goal. Its inputs include pyfaasm's files as they are now."""
     package = tuple(sorted(path for path in PYFAASM.rglob("*") if path.is_file() and "__pycache__" not in path.parts))
-    return Step("runtime", "runtime", _runtime, inputs=(*_INPUTS, *package), after=(STDLIB, cpython.STEP, reactor.STEP), disk=50)
+    return Step("runtime", "runtime", _runtime, inputs=(*_INPUTS, *package, ASYNCIO), after=(STDLIB, cpython.STEP, reactor.STEP), disk=50)

@@ -31,7 +31,7 @@ TEST_CASE("what is refused says why") {
   const auto kind_of = [&](CallSpec spec) { return serving.service->submit(std::move(spec)).error().kind; };
   CHECK(kind_of({"u", "absent", "faasm_main", {}, {}}) == Refusal::Kind::Unknown);
   CHECK(kind_of({"../u", "f", "faasm_main", {}, {}}) == Refusal::Kind::Invalid);
-  const auto upload = serving.service->upload({"u", "bad", krait::store::FunctionKind::Python, krait::test::copy_of("def f(:\n"), {}});
+  const auto upload = serving.service->upload({"u", "bad", krait::store::FunctionKind::Python, krait::test::copy_of("def f(:\n"), {}, {}});
   REQUIRE_FALSE(upload.ok());
   CHECK(upload.error().kind == Refusal::Kind::Invalid);
   CHECK(upload.error().message.find("SyntaxError") != std::string::npos);

@@ -225,10 +225,10 @@ TEST_CASE("logs and lists") {
   Two two;
   const auto key = key_of("log");
   for (const char* element : {"one", "", "three"}) REQUIRE(two.here->append(key, text(element)).ok());
-  CHECK(two.there->read_log(key, 10, 1'000)->size() == 3);
-  CHECK(two.there->read_log(key, 1, 1'000)->front() == text("one"));
+  CHECK(two.there->read_log(key, 0, 10, 1'000)->size() == 3);
+  CHECK(two.there->read_log(key, 0, 1, 1'000)->front() == text("one"));
   REQUIRE(two.there->clear_log(key).ok());
-  CHECK(two.here->read_log(key, 10, 1'000)->empty());
+  CHECK(two.here->read_log(key, 0, 10, 1'000)->empty());
   REQUIRE(two.here->write(key_of("b"), text("12")).ok());
   REQUIRE(two.there->write(key_of("a"), text("1")).ok());
   REQUIRE(two.there->push(key_of("a"), Push::Whole).ok());

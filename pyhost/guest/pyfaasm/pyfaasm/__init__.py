@@ -1,4 +1,4 @@
-"""What a function calls: its input and output, chained calls; in both of Faasm's dialects.
+"""What a function calls: its input and output, chained calls, state; in both of Faasm's dialects.
 
     from pyfaasm import get_input, set_output, chain_this_with_input, await_call     # the older names
     from pyfaasm import read_input, write_output, chain, await_call                  # the newer ones
@@ -40,6 +40,34 @@ from .core import (
     set_output,
     write_output,
 )
+from .state import (
+    append_state,
+    clear_appended_state,
+    delete_state,
+    get_state,
+    get_state_offset,
+    get_state_size,
+    list_state_keys,
+    lock_state_read,
+    lock_state_write,
+    pull_state,
+    push_state,
+    push_state_partial,
+    push_state_partial_mask,
+    read_appended_state,
+    read_state,
+    read_state_offset,
+    read_state_size,
+    resize_state,
+    set_state,
+    set_state_offset,
+    state_lock,
+    unlock_state_read,
+    unlock_state_write,
+    write_state,
+    write_state_from_file,
+    write_state_offset,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,6 +78,7 @@ _ASYNC = ("await_all_async", "await_any_async", "await_call_async", "await_call_
 __all__ = [
     "CallError",
     "CallResult",
+    "append_state",
     "await_all",
     "await_all_async",
     "await_any",
@@ -65,16 +94,33 @@ __all__ = [
     "chain_name",
     "chain_this_with_input",
     "check_python_bindings",
+    "clear_appended_state",
+    "delete_state",
     "get_emulator_async_response",
     "get_env_bool",
     "get_input",
     "get_input_len",
     "get_output",
     "get_result",
+    "get_state",
+    "get_state_offset",
+    "get_state_size",
     "is_local_chaining",
     "is_local_output",
+    "list_state_keys",
+    "lock_state_read",
+    "lock_state_write",
     "on_restore",
+    "pull_state",
+    "push_state",
+    "push_state_partial",
+    "push_state_partial_mask",
+    "read_appended_state",
     "read_input",
+    "read_state",
+    "read_state_offset",
+    "read_state_size",
+    "resize_state",
     "set_emulator_message",
     "set_emulator_status",
     "set_env_bool",
@@ -82,7 +128,15 @@ __all__ = [
     "set_local_input",
     "set_local_input_output",
     "set_output",
+    "set_state",
+    "set_state_offset",
+    "state_lock",
+    "unlock_state_read",
+    "unlock_state_write",
     "write_output",
+    "write_state",
+    "write_state_from_file",
+    "write_state_offset",
 ]
 
 

@@ -41,7 +41,7 @@ class _Selector:
     def select(self, timeout=None):
         if not self.waits:
             return self._inner.select(timeout)
-        if len(self._inner.get_map()) <= 1:  # its own wake-up descriptor only: no thread is there to use it
+        if not self._inner.get_map():
             woken = self._wake(timeout)
         else:
             woken = self._wake(0)

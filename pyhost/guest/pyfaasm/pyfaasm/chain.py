@@ -12,20 +12,22 @@ plain call in this process, under any CPython, so that a function's tests need n
 """
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from . import core
 
-_END_RAISED, _END_CANCELLED, _END_TIMED_OUT = 1, 4, 3
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
 _ENDS = ("returned", "raised", "trapped", "timed out", "cancelled", "failed")
 
 
-@dataclass(frozen=True)
 class CallResult:
     """How a chained call ended."""
+
+    # By hand: dataclasses would take longer to import than all of this package.
+    __slots__ = ("call_id", "status", "end", "output", "stdout", "stderr", "error_type", "error_message", "traceback")
 
     call_id: int
     status: int  #: 0 is success
@@ -36,6 +38,16 @@ class CallResult:
     error_type: str  #: the exception's, as "ValueError"; "" where there was none
     error_message: str
     traceback: str  #: as Python prints it
+
+    def __init__(self, *values):
+        for name, value in zip(self.__slots__, values, strict=True):
+            setattr(self, name, value)
+
+    def __repr__(self):
+        return f"CallResult({', '.join(f'{name}={getattr(self, name)!r}' for name in self.__slots__)})"
+
+    def __reduce__(self):
+        return CallResult, tuple(getattr(self, name) for name in self.__slots__)
 
 
 class CallError(RuntimeError):

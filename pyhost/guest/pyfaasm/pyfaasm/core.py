@@ -3,8 +3,13 @@
 Local mode keeps input and output in this process: it is how a function's tests run under plain CPython. It is on while its
 environment variable is not empty, so it reaches child processes too.
 """
+from __future__ import annotations
+
 import os
-from collections.abc import Callable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 try:
     import _krait
