@@ -71,6 +71,14 @@ uint32_t Function::vector(uint64_t low, uint64_t high) {
   return static_cast<uint32_t>(vectors.size() - 1);
 }
 
+NodeId invoked_call(const Function& f, BlockId b) {
+  const auto& nodes = f.blocks[b].nodes;
+  if (f[nodes.back()].op != Op::Invoke) return None;
+  for (size_t i = nodes.size() - 1; i-- > 0;)
+    if (f[nodes[i]].op != Op::Result) return nodes[i];
+  return None;
+}
+
 void replace_uses(Function& f, std::vector<NodeId>& replacement) {
   auto find = [&](NodeId id) {
     NodeId at = id;

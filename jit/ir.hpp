@@ -149,6 +149,9 @@ void clean(Function& f);
 /// Replaces every use by `replacement[use]` where that is not None (chains are followed).
 void replace_uses(Function& f, std::vector<NodeId>& replacement);
 
+/// The call that the block's Invoke belongs to, which has to stay in front of it, or None.
+NodeId invoked_call(const Function& f, BlockId b);
+
 std::string print(const Function& f);
 /// What is wrong with the function, or "".
 std::string verify(const Function& f);

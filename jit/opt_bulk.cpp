@@ -38,6 +38,7 @@ class BulkPass {
   explicit BulkPass(Function& f) : f_(f) {}
   void run() {
     for (BlockId b : f_.order) {
+      invoked_ = invoked_call(f_, b);
       bool any = false;
       for (NodeId id : f_.blocks[b].nodes) any |= small(id);
       if (!any) continue;
@@ -55,7 +56,7 @@ class BulkPass {
  private:
   [[nodiscard]] bool small(NodeId id) const {
     const Node& n = f_[id];
-    if (n.op != Op::CallBuiltin) return false;
+    if (n.op != Op::CallBuiltin || id == invoked_) return false;
     const auto builtin = static_cast<Builtin>(n.aux);
     const auto args = f_.args(id);
     const size_t memories = builtin == Builtin::MemoryCopy ? 2 : builtin == Builtin::MemoryFill ? 1 : 0;
@@ -95,6 +96,7 @@ class BulkPass {
 
   Function& f_;
   BlockId block_ = 0;
+  NodeId invoked_ = None;
 };
 
 }  // namespace

@@ -33,6 +33,7 @@ class Inliner {
 
   void run() {
     for (BlockId b : f_.order) {
+      invoked_ = invoked_call(f_, b);
       bool any = false;
       for (NodeId id : f_.blocks[b].nodes) any |= callee(id) != nullptr;
       if (!any) continue;
@@ -52,7 +53,7 @@ class Inliner {
  private:
   const Function* callee(NodeId id) {
     const Node& n = f_[id];
-    if (n.op != Op::Call || n.imm < m_.imported_funcs) return nullptr;
+    if (n.op != Op::Call || n.imm < m_.imported_funcs || id == invoked_) return nullptr;
     const auto index = static_cast<uint32_t>(n.imm);
     auto it = leaves_.find(index);
     if (it == leaves_.end()) it = leaves_.emplace(index, leaf(m_, index)).first;
@@ -86,6 +87,7 @@ class Inliner {
 
   Function& f_;
   const engine::Module& m_;
+  NodeId invoked_ = None;
   std::map<uint32_t, std::optional<Function>> leaves_;
   std::vector<NodeId> replacement_;
 };

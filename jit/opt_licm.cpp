@@ -38,7 +38,7 @@ class Mover {
   }
   void move_out_of(BlockId header) {
     const BlockId entry = entry_of(header);
-    if (entry == None) return;
+    if (entry == None || f_[f_.terminator(entry)].op == Op::Invoke) return work_.clear();  // an Invoke follows its call
     body_ = {header};
     in_loop_[header] = header;
     while (!work_.empty()) {

@@ -22,11 +22,11 @@ struct Pair {
   Guest fast, slow;
 };
 
-/// The module's only function after `stage` (a pass, or "x86-64"), without the passes in `without`.
-std::string after(const std::string& wat, const std::string& stage, std::vector<std::string> without = {}) {
-  for (krait::jit::Stage& s : krait::jit::stages_of(*krait::test::compiled(wat), 0, {.disable = std::move(without), .verify = true}))
-    if (s.name == stage) return std::move(s.text);
-  FAIL("no stage " << stage);
+/// The text of the first function's stage `name` ("x86-64" or a pass, after which it is the IR), without the passes in `without`.
+std::string after(const std::string& wat, const std::string& name, std::vector<std::string> without = {}) {
+  for (const krait::jit::Stage& stage : krait::jit::stages_of(*krait::test::compiled(wat), 0, {.disable = std::move(without), .verify = true}))
+    if (stage.name == name) return stage.text;
+  FAIL("no stage " << name);
   return "";
 }
 
@@ -134,9 +134,9 @@ TEST_CASE("ranges decide comparisons, drop masks, and say when a jump table's de
   CHECK(count(range("(i32.and (i32.shr_u (local.get 0) (i32.const 24)) (i32.const 255))"), "and") == 0);
   CHECK(count(range("(i32.and (i32.shr_u (local.get 0) (i32.const 23)) (i32.const 255))"), "and") == 1);
   const auto bounds = [](const std::string& mask) {
-    return count(after(
-        "(module (func (param i32) (result i32) (block (block (block (block (br_table 0 1 2 0 3 (i32.and (local.get 0) (i32.const " +
-        mask + "))))  (return (i32.const 1))) (return (i32.const 2))) (return (i32.const 3))) (i32.const 4)))", "x86-64"), "cmp ");
+    return count(after("(module (func (param i32) (result i32) (block (block (block (block (br_table 0 1 2 0 3 (i32.and (local.get 0) (i32.const " +
+                           mask + "))))  (return (i32.const 1))) (return (i32.const 2))) (return (i32.const 3))) (i32.const 4)))",
+                       "x86-64"), "cmp ");
   };
   CHECK(bounds("3") == 0);
   CHECK(bounds("7") == 1);
@@ -216,9 +216,17 @@ TEST_CASE("copies of a large dispatch can be switched off") {
   for (int i = 0; i < 70; ++i)
     wat += ") (local.set 1 (i32.xor (local.get 1) (i32.const " + std::to_string(1000 * i + 7) + "))) (local.set 0 (i32.sub (local.get 0) (i32.const " +
            std::to_string(i + 1) + "))) " + (i % 16 == 5 ? "(return (local.get 1))" : "(br $next)");
-  const auto jumps = [module = wat + ") (local.get 1)))"](std::vector<std::string> without) {
-    return count(after(module, "x86-64", std::move(without)), "jmp r11");
+  wat += ") (local.get 1)))";
+  const auto jumps = [&](std::vector<std::string> without) {
+    return count(after(wat, "x86-64", std::move(without)), "jmp r11");
   };
   CHECK(jumps({"dispatch"}) == 1);
   CHECK(jumps({}) >= 60);
+}
+
+TEST_CASE("a call in a try region stays in front of its Invoke") {
+  const std::string wat = R"((module (memory 1) (tag $t) (func (export "f") (param i32) (result i32)
+    (try (result i32) (do (call $leaf (local.get 0))) (catch_all (i32.const 9))))
+    (func $leaf (param i32) (result i32) (i32.mul (local.get 0) (i32.const 3)))))";
+  CHECK(count(after(wat, "inline"), "call[") == 1);
 }
