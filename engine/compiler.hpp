@@ -33,7 +33,7 @@ class CodeImage {
   /// turn of a loop, without locks: what threads lose against each other does not matter. Below zero it calls hot().
   [[nodiscard]] virtual std::atomic<int32_t>* heat() const { return nullptr; }
   /// A function whose countdown ran out while the interpreter runs it; sets the countdown anew. `loop` is the byte offset of
-  /// the `loop` instruction in front of which it stands, or NoIndex. Not null: code that goes on from there, for enter_loop.
+  /// the first instruction that is no `block` of the loop in front of which it stands, or NoIndex. Not null: code that goes on from there, for enter_loop.
   virtual const void* hot(uint32_t defined_func, uint32_t loop) const { return nullptr; }
   /// Goes on in machine code: `slots` are the function's locals, then all its operands, in front of the loop, and take the
   /// function's results. False when a trap was raised.

@@ -81,12 +81,12 @@ struct Context {
   GlobalCell** globals = nullptr;           ///< by global index; imported ones point into other instances
   FuncInstance* const* imports = nullptr;   ///< by imported function index
   const void* const* code = nullptr;        ///< CodeImage::code(); null where no compiler is set; read by load_code()
-  std::atomic<int32_t>* heat = nullptr;     ///< CodeImage::heat(); null where nobody counts
   const void* const* builtins = nullptr;    ///< the compiler's helper functions
   Memory** memories = nullptr;              ///< by memory index
   TableInstance** tables = nullptr;         ///< by table index
   Instance* instance = nullptr;
   Store* store = nullptr;
+  std::atomic<int32_t>* heat = nullptr;     ///< CodeImage::heat(); null where nobody counts
   GlobalInstance inline_globals[InlineGlobals];
 };
 

@@ -19,6 +19,7 @@ class Decoder {
   Result<void> decode();
   /// Gives the bytes to the module; in front of everything else.
   static void adopt(Module& module, std::vector<std::byte> bytes) {
+    bytes.resize(bytes.size() + Module::Padding);
     module.bytes_ = std::move(bytes);
   }
 

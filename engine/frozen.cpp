@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "engine/compiler.hpp"
-#include "engine/const_reader.hpp"
+#include "engine/leb.hpp"
 #include "engine/store.hpp"
 
 namespace krait::engine {
@@ -13,10 +13,10 @@ namespace {
 
 /// The value of an offset that is a lone i32.const.
 std::optional<uint32_t> constant_offset(const Module& module, const ConstExpr& expr) {
-  ConstReader in{module.bytes().data() + expr.begin};
-  if (in.byte() != 0x41) return std::nullopt;
-  const auto value = static_cast<uint32_t>(in.signed_leb());
-  if (in.byte() != 0x0b) return std::nullopt;  // extended constant expression
+  const auto* at = reinterpret_cast<const uint8_t*>(module.bytes().data() + expr.begin);
+  if (*at++ != 0x41) return std::nullopt;
+  const uint32_t value = leb_s32(at);
+  if (*at != 0x0b) return std::nullopt;  // extended constant expression
   return value;
 }
 

@@ -2,7 +2,7 @@
 #include "engine/instance.hpp"
 
 #include "engine/compiler.hpp"
-#include "engine/const_reader.hpp"
+#include "engine/leb.hpp"
 #include "engine/opcodes.hpp"
 #include "engine/store.hpp"
 
@@ -105,23 +105,23 @@ uint64_t arithmetic(uint8_t op, uint64_t a, uint64_t b) {
 }  // namespace
 
 GlobalCell Instance::evaluate(const ConstExpr& expr) {
-  ConstReader in{module_->bytes().data() + expr.begin};
+  const auto* at = reinterpret_cast<const uint8_t*>(module_->bytes().data() + expr.begin);
   std::vector<GlobalCell> stack;
   for (;;) {
-    const uint8_t op = in.byte();
+    const uint8_t op = *at++;
     switch (op) {
       case 0x0b: return stack.back();
-      case 0x23: stack.push_back(*globals_[in.unsigned_leb()]); break;
-      case 0x41: stack.push_back({static_cast<uint32_t>(in.signed_leb())}); break;
-      case 0x42: stack.push_back({static_cast<uint64_t>(in.signed_leb())}); break;
-      case 0x43: stack.push_back({in.raw(4)}); break;
-      case 0x44: stack.push_back({in.raw(8)}); break;
-      case 0xd0: in.signed_leb(), stack.push_back({}); break;
-      case 0xd2: stack.push_back({reinterpret_cast<Ref>(&func(static_cast<uint32_t>(in.unsigned_leb())))}); break;
+      case 0x23: stack.push_back(*globals_[leb_u32(at)]); break;
+      case 0x41: stack.push_back({leb_s32(at)}); break;
+      case 0x42: stack.push_back({leb_s64(at)}); break;
+      case 0x43: stack.push_back({read_raw<uint32_t>(at)}), at += 4; break;
+      case 0x44: stack.push_back({read_raw<uint64_t>(at)}), at += 8; break;
+      case 0xd0: skip_leb(at), stack.push_back({}); break;
+      case 0xd2: stack.push_back({reinterpret_cast<Ref>(&func(leb_u32(at)))}); break;
       case 0xfd: {  // v128.const is the only one of its prefix here
-        in.unsigned_leb();
-        const uint64_t low = in.raw(8);
-        stack.push_back({low, in.raw(8)});
+        skip_leb(at);
+        stack.push_back({read_raw<uint64_t>(at), read_raw<uint64_t>(at + 8)});
+        at += 16;
         break;
       }
       default: {

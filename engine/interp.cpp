@@ -2,6 +2,7 @@
 #include "engine/interp.hpp"
 
 #include <algorithm>
+#include <bit>
 
 #include "engine/interp_access.hpp"
 
@@ -13,8 +14,10 @@ constexpr uint8_t ExitOpcode = 0xff;
 constexpr uint8_t ExitCode[] = {ExitOpcode};
 }  // namespace
 
+#include "engine/interp_fused.inc"
 #include "engine/interp_control.inc"
 #include "engine/interp_memory.inc"
+#include "engine/interp_numeric.inc"
 #include "engine/interp_variables.inc"
 
 // Exceptions -------------------------------------------------------------------------------------------------
@@ -75,7 +78,6 @@ KRAIT_HANDLER Next resume(PARAMS) {
   ctx = frame->context;
   run.set_context(*ctx);
   mem = ctx->memory0_base;
-  mem_size = ctx->memory0_size;
   NEXT(0);
 }
 
@@ -101,24 +103,24 @@ static KRAIT_HANDLER Next prefix(PARAMS) {
 
 // The tables -------------------------------------------------------------------------------------------------
 
-template <unsigned State>
-constexpr void fill_state(Handlers& handlers, bool wide, bool mixed) {
+template <unsigned State, bool Wide, bool Mixed>
+constexpr void fill_state(Handlers& handlers) {
   Handler** at = handlers.at[State];
   for (unsigned i = 0; i < 256; ++i) at[i] = no_opcode;
 #define OP(name, text, prefix, code, immediates, signature) \
-  if constexpr (prefix == 0) at[code & 0xff] = Op<State, Opcode::name>::run;
+  if constexpr (prefix == 0) at[code & 0xff] = Op<State, Wide, Opcode::name>::run;
 #include "engine/opcodes.def"
 #undef OP
   at[0xfc] = prefix<State, BulkHandlers>;
   at[0xfd] = prefix<State, SimdHandlers>;
   at[0xfe] = prefix<State, AtomicHandlers>;
   at[ExitOpcode] = exit_activation<State>;
-  if (mixed) {
+  if constexpr (Mixed) {
     at[0x03] = counted_loop<State>;
     at[0x10] = mixed_call<State>;
     at[0x11] = mixed_call_indirect<State>;
   }
-  if (!wide) return;
+  if constexpr (!Wide) return;
   at[0x1a] = wide_drop<State>;
   at[0x1b] = wide_select<State, false>;
   at[0x1c] = wide_select<State, true>;
@@ -129,16 +131,17 @@ constexpr void fill_state(Handlers& handlers, bool wide, bool mixed) {
   at[0x24] = wide_global<State, true>;
 }
 
-constexpr Handlers make_handlers(bool wide, bool mixed) {
+template <bool Wide, bool Mixed>
+constexpr Handlers make_handlers() {
   Handlers handlers{};
-  fill_state<0>(handlers, wide, mixed);
-  fill_state<1>(handlers, wide, mixed);
-  fill_state<2>(handlers, wide, mixed);
+  fill_state<0, Wide, Mixed>(handlers);
+  fill_state<1, Wide, Mixed>(handlers);
+  fill_state<2, Wide, Mixed>(handlers);
   return handlers;
 }
 
-constexpr Handlers AllHandlers[4] = {make_handlers(false, false), make_handlers(true, false), make_handlers(false, true),
-                                     make_handlers(true, true)};
+constexpr Handlers AllHandlers[4] = {make_handlers<false, false>(), make_handlers<true, false>(), make_handlers<false, true>(),
+                                     make_handlers<true, true>()};
 
 namespace {
 
@@ -153,12 +156,11 @@ bool run_to_exit(Run& run, Frame& root, FuncInstance& callee) {
   Slot tos = reinterpret_cast<Slot>(run.functions + (callee.index - run.imported)), b = 0;
   Context* ctx = callee.context;
   std::byte* mem = ctx->memory0_base;
-  uint64_t mem_size = ctx->memory0_size;
 #if KRAIT_TAIL_CALLS
-  return enter(locals, sp, pc, stp, frame, table, tos, b, mem, mem_size, ctx);
+  return enter(locals, sp, pc, stp, frame, table, tos, b, mem, ctx);
 #else
   Next next{enter, true};
-  while (next.handler) next = next.handler(locals, sp, pc, stp, frame, table, tos, b, mem, mem_size, ctx);
+  while (next.handler) next = next.handler(locals, sp, pc, stp, frame, table, tos, b, mem, ctx);
   return next.ok;
 #endif
 }

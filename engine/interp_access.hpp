@@ -13,8 +13,8 @@ struct Access {
   uint64_t offset;
 };
 
-inline Access decode_access(const uint8_t* at, std::byte* mem, uint64_t mem_size, Context* ctx) {
-  Access access{at, mem, mem_size, 0};
+inline Access decode_access(const uint8_t* at, std::byte* mem, Context* ctx) {
+  Access access{at, mem, ctx->memory0_size, 0};
   const uint32_t flags = leb_u32(access.next);
   if (flags & 0x40) [[unlikely]] {
     const Memory& memory = *ctx->memories[leb_u32(access.next)];
@@ -25,12 +25,12 @@ inline Access decode_access(const uint8_t* at, std::byte* mem, uint64_t mem_size
   return access;
 }
 
-/// An access beyond mem_size: traps, but for a shared memory that grew meanwhile. The
+/// An access beyond memory 0, or another: traps, but for a shared memory that grew meanwhile. The
 /// instruction's operands are as they were, so it can run again.
 template <unsigned State>
 KRAIT_SLOW Next out_of_bounds(PARAMS) {
-  if (ctx->memories && ctx->memories[0]->size() > mem_size) {
-    mem_size = ctx->memory0_size = ctx->memories[0]->size();
+  if (ctx->memories && ctx->memories[0]->size() > ctx->memory0_size) {
+    ctx->memory0_size = ctx->memories[0]->size();
     NEXT(State);
   }
   TRAP(TrapKind::MemoryOutOfBounds);

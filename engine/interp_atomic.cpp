@@ -9,7 +9,7 @@ namespace {
 
 /// Decodes the memarg and finds the address, whose operand is `slots` below sp, for an access of Cell.
 #define LOCATE(Cell, slots)                                                                        \
-  const Access access = decode_access(IMMEDIATES(), mem, mem_size, ctx);                           \
+  const Access access = decode_access(IMMEDIATES(), mem, ctx);                           \
   const uint64_t address = static_cast<uint32_t>(sp[-(slots)]) + access.offset;                    \
   if (address % sizeof(Cell) != 0) [[unlikely]] TRAP(TrapKind::UnalignedAtomic);                   \
   if (address + sizeof(Cell) > access.size) [[unlikely]] JUMP(prefixed_out_of_bounds);             \
@@ -78,7 +78,6 @@ KRAIT_HANDLER Next wait(PARAMS) {
   frame->run->leave(frame, pc, sp);
   const WaitResult result = atomic_wait<Cell>(*ctx, access.base + address, static_cast<Cell>(sp[-2]), static_cast<int64_t>(sp[-1]));
   if (result == WaitResult::Interrupted) UNWIND();
-  mem_size = ctx->memory0_size;
   sp -= 2;
   sp[-1] = static_cast<Slot>(result);
   pc = access.next;

@@ -1,6 +1,5 @@
-// The 0xfc prefix: saturating conversions, bulk memory and tables. Bounds are checked before anything is written.
-#include <algorithm>
-
+// The 0xfc prefix: saturating conversions, bulk memory and tables.
+#include "engine/bulk.hpp"
 #include "engine/interp_operands.hpp"
 
 namespace krait::engine::interp {
@@ -14,8 +13,6 @@ inline Range pop_range(Slot*& sp) {
   sp -= 3;
   return {static_cast<uint32_t>(sp[0]), static_cast<uint32_t>(sp[1]), static_cast<uint32_t>(sp[2])};
 }
-/// [at, at + count) lies in [0, size): the operands are 32 bits wide, so the sum does not wrap.
-constexpr bool fits(uint64_t at, uint64_t count, uint64_t size) { return at + count <= size; }
 
 #define IMMEDIATES() reinterpret_cast<const uint8_t*>(tos)
 
@@ -24,8 +21,7 @@ KRAIT_HANDLER Next memory_init(PARAMS) {
   const auto data = ctx->instance->data(leb_u32(next));
   Memory& memory = *ctx->memories[leb_u32(next)];
   const Range r = pop_range(sp);
-  if (!fits(r.from, r.count, data.size()) || !fits(r.to, r.count, memory.size())) TRAP(TrapKind::MemoryOutOfBounds);
-  if (r.count) std::memcpy(memory.base() + r.to, data.data() + r.from, r.count);
+  if (!bulk::memory_init(memory, r.to, data, r.from, r.count)) TRAP(TrapKind::MemoryOutOfBounds);
   pc = next;
   NEXT(0);
 }
@@ -41,8 +37,7 @@ KRAIT_HANDLER Next memory_copy(PARAMS) {
   Memory& to = *ctx->memories[leb_u32(next)];
   Memory& from = *ctx->memories[leb_u32(next)];
   const Range r = pop_range(sp);
-  if (!fits(r.from, r.count, from.size()) || !fits(r.to, r.count, to.size())) TRAP(TrapKind::MemoryOutOfBounds);
-  std::memmove(to.base() + r.to, from.base() + r.from, r.count);
+  if (!bulk::memory_copy(to, r.to, from, r.from, r.count)) TRAP(TrapKind::MemoryOutOfBounds);
   pc = next;
   NEXT(0);
 }
@@ -51,8 +46,7 @@ KRAIT_HANDLER Next memory_fill(PARAMS) {
   const uint8_t* next = IMMEDIATES();
   Memory& memory = *ctx->memories[leb_u32(next)];
   const Range r = pop_range(sp);
-  if (!fits(r.to, r.count, memory.size())) TRAP(TrapKind::MemoryOutOfBounds);
-  std::memset(memory.base() + r.to, static_cast<uint8_t>(r.from), r.count);
+  if (!bulk::memory_fill(memory, r.to, r.from, r.count)) TRAP(TrapKind::MemoryOutOfBounds);
   pc = next;
   NEXT(0);
 }
@@ -62,9 +56,7 @@ KRAIT_HANDLER Next table_init(PARAMS) {
   const uint32_t segment = leb_u32(next);
   TableInstance& into = *ctx->tables[leb_u32(next)];
   const Range r = pop_range(sp);
-  if (!fits(r.from, r.count, ctx->instance->element_count(segment)) || !fits(r.to, r.count, into.size()))
-    TRAP(TrapKind::TableOutOfBounds);
-  for (uint64_t i = 0; i < r.count; ++i) into.set(r.to + i, ctx->instance->element(segment, r.from + i));
+  if (!bulk::table_init(into, r.to, *ctx->instance, segment, r.from, r.count)) TRAP(TrapKind::TableOutOfBounds);
   pc = next;
   NEXT(0);
 }
@@ -80,12 +72,7 @@ KRAIT_HANDLER Next table_copy(PARAMS) {
   TableInstance& to = *ctx->tables[leb_u32(next)];
   TableInstance& from = *ctx->tables[leb_u32(next)];
   const Range r = pop_range(sp);
-  if (!fits(r.from, r.count, from.size()) || !fits(r.to, r.count, to.size())) TRAP(TrapKind::TableOutOfBounds);
-  if (r.to <= r.from) {
-    for (uint64_t i = 0; i < r.count; ++i) to.set(r.to + i, from.get(r.from + i));
-  } else {
-    for (uint64_t i = r.count; i-- > 0;) to.set(r.to + i, from.get(r.from + i));
-  }
+  if (!bulk::table_copy(to, r.to, from, r.from, r.count)) TRAP(TrapKind::TableOutOfBounds);
   pc = next;
   NEXT(0);
 }
@@ -109,8 +96,7 @@ KRAIT_HANDLER Next table_fill(PARAMS) {
   TableInstance& which = *ctx->tables[leb_u32(next)];
   sp -= 3;
   const uint64_t at = static_cast<uint32_t>(sp[0]), count = static_cast<uint32_t>(sp[2]);
-  if (!fits(at, count, which.size())) TRAP(TrapKind::TableOutOfBounds);
-  for (uint64_t i = 0; i < count; ++i) which.set(at + i, sp[1]);
+  if (!bulk::table_fill(which, at, sp[1], count)) TRAP(TrapKind::TableOutOfBounds);
   pc = next;
   NEXT(0);
 }

@@ -6,7 +6,7 @@
 //   locals  slot 0 of the frame's locals         frame  the frame below the operands
 //   sp      first free slot of the operand stack table  256 handlers for each of the three cache states
 //   pc      the instruction being run            tos, b cached operands, see below
-//   stp     next entry of the side table         mem, mem_size  memory 0; ctx  the running instance
+//   stp     next entry of the side table         mem     memory 0; ctx  the running instance
 //
 // Stack caching: up to two operands live in registers. State 0: none; state 1: the top is in tos; state 2: the top is in
 // b and the one below in tos. The state is not data but the place in `table` that the next opcode is looked up in, so
@@ -24,8 +24,8 @@
 //     Activation::frame and stack_top, are right whenever control is outside the handlers.
 //  2. i32 operands and f32 bits are zero-extended in their slot by the interpreter, but slots that others wrote may hold
 //     anything in the upper half.
-//  3. mem and mem_size are reloaded after whatever may grow memory 0 or return from another instance. A shared
-//     memory may have grown meanwhile elsewhere: an access beyond mem_size looks again before it traps.
+//  3. mem is reloaded after whatever may return from another instance. A shared memory may have grown elsewhere: an
+//     access beyond Context::memory0_size looks again before it traps.
 //  4. Handlers hold no object with a destructor and let no local's address escape: nothing outlives the tail call.
 #pragma once
 
@@ -34,6 +34,7 @@
 
 #include "engine/compiler.hpp"
 #include "engine/host.hpp"
+#include "engine/leb.hpp"
 #include "engine/numeric.hpp"
 #include "engine/store.hpp"
 
@@ -74,21 +75,24 @@ constexpr uint32_t FrameSlots = sizeof(Frame) / sizeof(Slot);
 // state 2), r8, r9, r11.
 #define PARAMS                                                                                                     \
   Slot *locals, Slot *sp, const uint8_t *pc, const BranchEntry *stp, Frame *frame, const Handlers *table, Slot tos, \
-      Slot b, std::byte *mem, uint64_t mem_size, Context *ctx
+      Slot b, std::byte *mem, Context *ctx
 #define KRAIT_HANDLER __attribute__((preserve_none))
 using Next = bool;
-#define JUMP(handler) [[clang::musttail]] return (handler)(locals, sp, pc, stp, frame, table, tos, b, mem, mem_size, ctx)
+#define JUMP(handler) [[clang::musttail]] return (handler)(locals, sp, pc, stp, frame, table, tos, b, mem, ctx)
 #define FINISH(ok) return (ok)
+/// Whatever is in a register that the cache state leaves unused: else it would be kept across the handler.
+#define FORGET(slot) asm("# no " #slot : "=r"(slot))
 #else
 // Elsewhere a loop calls the handlers, and the registers are its variables: slower, but in constant stack without
 // relying on the optimiser.
 struct Next;
 #define PARAMS                                                                                             \
   Slot *&locals, Slot *&sp, const uint8_t *&pc, const BranchEntry *&stp, Frame *&frame, const Handlers *&table, \
-      Slot &tos, Slot &b, std::byte *&mem, uint64_t &mem_size, Context *&ctx
+      Slot &tos, Slot &b, std::byte *&mem, Context *&ctx
 #define KRAIT_HANDLER
 #define JUMP(handler) return Next{(handler), true}
 #define FINISH(ok) return Next{nullptr, (ok)}
+#define FORGET(slot) static_cast<void>(slot)
 #endif
 
 /// Handlers that hot ones jump to now and then. Inlined there, their calls to C++ would put a stack frame around
@@ -111,7 +115,12 @@ struct Handlers {
 /// with a code image: their calls look for code, and they and loops count (Context::heat).
 extern const Handlers AllHandlers[4];
 
-#define NEXT(state) JUMP(table->at[state][*pc])
+#define NEXT(state)                     \
+  do {                                  \
+    if constexpr ((state) < 2) FORGET(b); \
+    if constexpr ((state) < 1) FORGET(tos); \
+    JUMP(table->at[state][*pc]);        \
+  } while (0)
 #define SPILL(state)                         \
   do {                                       \
     if constexpr ((state) == 1) *sp++ = tos; \
@@ -129,22 +138,29 @@ extern const Handlers AllHandlers[4];
 /// After a C++ helper that raised a trap, or that found where a caught exception goes on.
 #define UNWIND() JUMP(unwind)
 
-/// The handlers of one instruction, by cache state. The primary template, in interp_operands.hpp, is
-/// the numeric instruction that Semantics describes.
-template <unsigned State, Opcode O>
+/// The handlers of one instruction, by cache state and table: Wide ones, of functions with v128, do not act on the
+/// local.get or local.set behind them. The primary template, in interp_numeric.inc, is the numeric instruction that
+/// Semantics describes.
+template <unsigned State, bool Wide, Opcode O>
 struct Op;
 #define INSTRUCTION(name)                            \
-  template <unsigned State>                          \
-  struct Op<State, Opcode::name> {                   \
+  template <unsigned State, bool Wide>               \
+  struct Op<State, Wide, Opcode::name> {             \
     static KRAIT_HANDLER Next run(PARAMS);           \
   };                                                 \
-  template <unsigned State>                          \
-  KRAIT_HANDLER Next Op<State, Opcode::name>::run(PARAMS)
+  template <unsigned State, bool Wide>               \
+  KRAIT_HANDLER Next Op<State, Wide, Opcode::name>::run(PARAMS)
 /// An instruction that is written once, for state 0; in the others its handler spills first.
+/// An instruction whose handler is that of others as well, or of a fused pair.
+#define INSTRUCTION_IS(name, ...)                    \
+  template <unsigned State, bool Wide>               \
+  struct Op<State, Wide, Opcode::name> {             \
+    static constexpr Handler* run = __VA_ARGS__;     \
+  };
 #define COLD_INSTRUCTION(name)                       \
   static KRAIT_HANDLER Next cold_##name(PARAMS);     \
-  template <unsigned State>                          \
-  struct Op<State, Opcode::name> {                   \
+  template <unsigned State, bool Wide>               \
+  struct Op<State, Wide, Opcode::name> {             \
     static KRAIT_HANDLER Next run(PARAMS) {          \
       SPILL(State);                                  \
       JUMP(cold_##name);                             \
@@ -210,45 +226,6 @@ bool throw_exception(Run& run, Exception* exception);
 /// After a call out returned false: an exception that left it may be caught here.
 bool catch_from_callee(Run& run);
 
-// Immediates --------------------------------------------------------------------------------------------------
-
-inline uint64_t leb_unsigned(const uint8_t*& at) {
-  uint64_t value = *at & 0x7f;
-  for (unsigned shift = 7; *at++ & 0x80; shift += 7) value |= uint64_t{*at & 0x7fu} << shift;
-  return value;
-}
-/// Unrolled: offsets and constants of two and three bytes are as frequent as those of one.
-inline uint32_t leb_u32(const uint8_t*& at) {
-  uint32_t value = *at++;
-  if (value < 0x80) return value;
-  uint32_t byte = *at++;
-  value = (value & 0x7f) | (byte & 0x7f) << 7;
-  if (byte < 0x80) return value;
-  byte = *at++;
-  value |= (byte & 0x7f) << 14;
-  if (byte < 0x80) return value;
-  for (unsigned shift = 21; byte & 0x80; shift += 7) {
-    byte = *at++;
-    if (shift < 32) value |= (byte & 0x7f) << shift;
-  }
-  return value;
-}
-inline uint64_t leb_signed(const uint8_t*& at) {
-  uint64_t value = *at & 0x7f;
-  unsigned shift = 7;
-  while (*at & 0x80) value |= uint64_t{*++at & 0x7fu} << shift, shift += 7;
-  if ((*at++ & 0x40) && shift < 64) value |= ~uint64_t{0} << shift;
-  return value;
-}
-inline void skip_leb(const uint8_t*& at) {
-  while (*at++ & 0x80) {}
-}
-template <typename T>
-T read_raw(const void* at) {
-  T value;
-  std::memcpy(&value, at, sizeof value);
-  return value;
-}
 template <typename T>
 void write_raw(void* at, T value) {
   std::memcpy(at, &value, sizeof value);

@@ -66,29 +66,63 @@ inline const uint8_t* behind_block_type(const uint8_t* at) {
   return at;
 }
 
+KRAIT_HANDLER Next poll(PARAMS);      ///< acts on an interrupt, and goes on
+KRAIT_HANDLER Next hot_loop(PARAMS);  ///< at a loop's first instruction that is no `block`: goes on there, perhaps in machine code
+
+/// Takes one off a countdown; true when it has run out.
+inline bool cool(std::atomic<int32_t>& heat) {
+  const int32_t left = heat.load(std::memory_order_relaxed) - 1;
+  heat.store(left, std::memory_order_relaxed);
+  return left < 0;
+}
+inline bool cool_loop(const Context& ctx, const Frame& frame) {
+  return ctx.heat && cool(ctx.heat[frame.function - frame.run->functions]);
+}
+
 /// Takes the entry at stp, which moves operands.
 template <unsigned State>
 KRAIT_SLOW Next branch_moving(PARAMS) {
   const BranchEntry entry = *stp;
   pc += entry.delta_pc;
   stp += entry.delta_stp;
-  if constexpr (State != 0) {
-    if (entry.keep == 1) {  // the kept value is the cached one on top
-      if constexpr (State == 2) tos = b;
-      sp -= entry.drop - (State - 1);
-      NEXT(1);
-    }
-  }
   SPILL(State);
   std::memmove(sp - entry.keep - entry.drop, sp - entry.keep, entry.keep * sizeof(Slot));
   sp -= entry.drop;
+  if (entry.backward) {
+    if (ctx->interrupt.load(std::memory_order_relaxed)) [[unlikely]] JUMP(poll);
+    if (cool_loop(*ctx, *frame)) [[unlikely]] JUMP(hot_loop);
+  }
   NEXT(0);
+}
+/// Takes the entry at stp, which moves an operand or none.
+template <unsigned State>
+KRAIT_SLOW Next branch_further(PARAMS) {
+  if (stp->backward) {
+    if (stp->drop) [[unlikely]] JUMP(branch_moving<State>);
+    pc += stp->delta_pc;
+    stp += stp->delta_stp;
+    if (ctx->interrupt.load(std::memory_order_relaxed)) [[unlikely]] {
+      SPILL(State);
+      JUMP(poll);
+    }
+    if (cool_loop(*ctx, *frame)) [[unlikely]] {
+      SPILL(State);
+      JUMP(hot_loop);
+    }
+    NEXT(State);
+  }
+  if (State == 0 || stp->keep != 1) JUMP(branch_moving<State>);
+  if constexpr (State == 2) tos = b;  // the kept value is the cached one on top
+  sp -= stp->drop - (State - 1);
+  pc += stp->delta_pc;
+  stp += stp->delta_stp;
+  NEXT(1);
 }
 
 /// Takes the entry at stp, with the operands in `state`.
 #define TAKE_BRANCH(state)                                    \
   do {                                                        \
-    if (stp->drop != 0) [[unlikely]] JUMP(branch_moving<state>); \
+    if (!stp->only_jumps()) [[unlikely]] JUMP(branch_further<state>); \
     pc += stp->delta_pc;                                      \
     stp += stp->delta_stp;                                    \
     NEXT(state);                                              \
@@ -126,66 +160,5 @@ KRAIT_HANDLER Next prefixed_numeric(PARAMS) {
   pc = reinterpret_cast<const uint8_t*>(tos);
   NEXT(0);
 }
-
-/// A one-byte numeric instruction.
-template <unsigned State, Opcode O>
-struct Op {
-  using S = Shape<decltype(&Semantics<O>::apply)>;
-  using R = Yield<typename S::Result>;
-
-  /// A comparison in front of a br_if branches at once: the pair is the most frequent of all, and its result needs no
-  /// place in the cache.
-  static constexpr bool Compares = O >= Opcode::I32Eqz && O <= Opcode::F64Ge;
-  static constexpr uint8_t BrIf = 0x0d;
-#define FUSE_BR_IF(state)                \
-  if constexpr (Compares) {              \
-    if (pc[1] == BrIf) {                 \
-      ++pc;                              \
-      if (result) TAKE_BRANCH(state);    \
-      ++stp;                             \
-      pc = behind_block_type(pc + 1);    \
-      NEXT(state);                       \
-    }                                    \
-  }
-
-  static KRAIT_HANDLER Next run(PARAMS) {
-    if constexpr (S::Arity == 2) {
-      Slot first, second;
-      if constexpr (State == 2) first = tos, second = b;
-      if constexpr (State == 1) first = *--sp, second = tos;
-      if constexpr (State == 0) sp -= 2, first = sp[0], second = sp[1];
-      const auto result =
-          Semantics<O>::apply(value_of<typename S::First>(first), value_of<typename S::Second>(second));
-      if constexpr (R::MayTrap) {
-        if (!result.ok) [[unlikely]] TRAP(result.trap);
-        tos = slot_of(result.value);
-      } else {
-        FUSE_BR_IF(0)
-        tos = slot_of(result);
-      }
-      ++pc;
-      NEXT(1);
-    } else {
-      const Slot operand = State == 2 ? b : State == 1 ? tos : *--sp;
-      const auto result = Semantics<O>::apply(value_of<typename S::First>(operand));
-      Slot out;
-      if constexpr (R::MayTrap) {
-        if (!result.ok) [[unlikely]] TRAP(result.trap);
-        out = slot_of(result.value);
-      } else {
-        FUSE_BR_IF(State == 2 ? 1 : 0)
-        out = slot_of(result);
-      }
-      ++pc;
-      if constexpr (State == 2) {
-        b = out;
-        NEXT(2);
-      } else {
-        tos = out;
-        NEXT(1);
-      }
-    }
-  }
-};
 
 }  // namespace krait::engine::interp

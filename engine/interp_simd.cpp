@@ -52,7 +52,7 @@ KRAIT_HANDLER Next replace_lane(PARAMS) {
 /// Loads a T and makes a v128 of it.
 template <typename T, V128 (*Make)(T)>
 KRAIT_HANDLER Next load_v128(PARAMS) {
-  const Access access = decode_access(IMMEDIATES(), mem, mem_size, ctx);
+  const Access access = decode_access(IMMEDIATES(), mem, ctx);
   const uint64_t address = static_cast<uint32_t>(sp[-1]) + access.offset;
   if (address + sizeof(T) > access.size) [[unlikely]] JUMP(prefixed_out_of_bounds);
   put(sp - 1, Make(read_raw<T>(access.base + address)));
@@ -62,7 +62,7 @@ KRAIT_HANDLER Next load_v128(PARAMS) {
 }
 
 KRAIT_HANDLER Next store_v128(PARAMS) {
-  const Access access = decode_access(IMMEDIATES(), mem, mem_size, ctx);
+  const Access access = decode_access(IMMEDIATES(), mem, ctx);
   const uint64_t address = static_cast<uint32_t>(sp[-3]) + access.offset;
   if (address + 16 > access.size) [[unlikely]] JUMP(prefixed_out_of_bounds);
   write_raw(access.base + address, value_of<V128>(sp - 2));
@@ -73,7 +73,7 @@ KRAIT_HANDLER Next store_v128(PARAMS) {
 
 template <typename Lane, bool Store>
 KRAIT_HANDLER Next access_lane(PARAMS) {
-  const Access access = decode_access(IMMEDIATES(), mem, mem_size, ctx);
+  const Access access = decode_access(IMMEDIATES(), mem, ctx);
   const uint64_t address = static_cast<uint32_t>(sp[-3]) + access.offset;
   if (address + sizeof(Lane) > access.size) [[unlikely]] JUMP(prefixed_out_of_bounds);
   auto vector = simd::lanes<Lane>(value_of<V128>(sp - 2));

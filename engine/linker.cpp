@@ -4,6 +4,7 @@
 #include <cstring>
 #include <mutex>
 
+#include "engine/bulk.hpp"
 #include "engine/frozen.hpp"
 
 namespace krait::engine {
@@ -215,8 +216,8 @@ Result<void, InstantiateError> Instantiation::run_elements() {
     if (segment.mode == SegmentMode::Active && !(*table_images_)[segment.table]) {
       TableInstance& table = instance_.table(segment.table);
       const uint64_t offset = static_cast<uint32_t>(instance_.evaluate(segment.offset).low);
-      if (!table.contains(offset, segment.size())) return run_error(Trap::make(TrapKind::TableOutOfBounds));
-      for (uint64_t at = 0; at < segment.size(); ++at) table.set(offset + at, instance_.element(i, at));
+      if (!bulk::table_init(table, offset, instance_, i, 0, segment.size()))
+        return run_error(Trap::make(TrapKind::TableOutOfBounds));
     }
     if (segment.mode != SegmentMode::Passive) instance_.drop_elements(i);
   }
@@ -234,8 +235,8 @@ Result<void, InstantiateError> Instantiation::run_data() {
     Memory& memory = instance_.memory(segment.memory);
     const uint64_t offset = static_cast<uint32_t>(instance_.evaluate(segment.offset).low);
     const std::span<const std::byte> bytes = instance_.data(i);
-    if (!memory.contains(offset, bytes.size())) return run_error(Trap::make(TrapKind::MemoryOutOfBounds));
-    if (!bytes.empty()) std::memcpy(memory.base() + offset, bytes.data(), bytes.size());
+    if (!bulk::memory_init(memory, offset, bytes, 0, bytes.size()))
+      return run_error(Trap::make(TrapKind::MemoryOutOfBounds));
     instance_.drop_data(i);
   }
   return {};

@@ -19,14 +19,14 @@ namespace krait::engine {
 /// "A fast in-place interpreter for WebAssembly", 2022). An instruction that branches consumes the entry
 /// at the side table pointer (stp): if taken, pc += delta_pc (from the address of the instruction's
 /// opcode), stp += delta_stp (from this entry), and the top `keep` slots of the operand stack move down by `drop` slots.
-/// Not taken: stp moves past the instruction's entries.
+/// Not taken: stp moves past the instruction's entries. A branch backwards looks for interrupts when it is taken.
 ///
 /// Entries are consumed, in code order, by: br (1), br_if (1), br_table (labels + 1), if (1, to the
 /// instruction behind `else`, or behind `end`), else (1, to behind the `end`), catch and catch_all reached by
 /// fallthrough (1, to behind the `end`), rethrow (1: `keep` = the local slot that holds the caught
 /// exception's reference, CatchClause::exception_slot). In functions with uses_v128 also: drop and select and select_t
 /// (1: `keep` = slots of the operand). return, end and block need none. Targets: a loop's label is its
-/// `loop` opcode (so that the poll there runs), any other block's the instruction behind its `end`, the
+/// first instruction that is no `block`, any other block's the instruction behind its `end`, the
 /// function's own the final `end`. Unreachable code has no entries and is never run: it begins behind an
 /// instruction that never falls through (unreachable, br, br_table, return, return_call*, throw, throw_ref, rethrow)
 /// and goes to the `else`, `catch`, `catch_all`, `delegate` or `end` of that block; these have no
@@ -36,7 +36,9 @@ struct BranchEntry {
   int32_t delta_pc;
   int32_t delta_stp;
   uint32_t keep;
-  uint32_t drop;
+  uint32_t drop : 31;
+  uint32_t backward : 1;
+  [[nodiscard]] bool only_jumps() const { return (drop | backward) == 0; }
 };
 
 /// How a catch clause takes an exception.
@@ -46,7 +48,7 @@ struct CatchClause {
   CatchKind kind;
   bool legacy;         ///< legacy catch: the exception's reference is kept in `exception_slot`, for rethrow
   uint32_t tag;        ///< tag index, NoIndex for CatchAll*
-  uint32_t target_pc;  ///< byte offset in the module to go on at
+  uint32_t target_pc;  ///< byte offset in the module to go on at; of a loop, its `loop` opcode, which polls
   uint32_t target_stp; ///< side table index to go on with, from the function's first entry
   uint32_t height;     ///< slots kept on the operand stack below what the clause pushes
   uint32_t exception_slot; ///< legacy: a slot of the frame behind the locals' (counted in local_slots); else NoIndex
@@ -156,7 +158,9 @@ class Module {
   static Result<std::shared_ptr<const Module>> compile(std::vector<std::byte> bytes, const Features& features = {});
   static Result<std::shared_ptr<const Module>> compile(std::span<const std::byte> bytes, const Features& features = {});
 
-  [[nodiscard]] std::span<const std::byte> bytes() const { return bytes_; }
+  [[nodiscard]] std::span<const std::byte> bytes() const {
+    return std::span(bytes_).first(bytes_.size() - Padding);
+  }
   [[nodiscard]] std::span<const BranchEntry> side_table() const { return side_table_; }
 
   std::vector<FuncType> types;
@@ -191,7 +195,9 @@ class Module {
  private:
   friend class Decoder;    // fills it
   friend class Validator;  // appends to side_table_
-  std::vector<std::byte> bytes_;
+  /// Zeros behind the module's bytes: the interpreter looks at eight bytes from an opcode on.
+  static constexpr size_t Padding = 8;
+  std::vector<std::byte> bytes_ = std::vector<std::byte>(Padding);
   std::vector<BranchEntry> side_table_;
   std::vector<uint32_t> exports_by_name_;  // indices into exports
   std::string name_;

@@ -202,6 +202,7 @@ __attribute__((noinline, no_sanitize("address"))) void Store::collect_exceptions
   };
   std::jmp_buf registers;  // callee-saved registers may hold references
   setjmp(registers);
+  __builtin_unwind_init();  // and what setjmp keeps in disguise
   const Activation* outermost = activation_;
   while (outermost && outermost->previous) outermost = outermost->previous;
   if (outermost) {

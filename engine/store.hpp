@@ -92,6 +92,10 @@ class Store {
   bool raise(TrapKind kind) { return raise(Trap::make(kind)); }
   [[nodiscard]] bool trapping() const { return trap_ != nullptr; }
   [[nodiscard]] Trap take_trap();
+  /// What the trap under way would throw, or null.
+  [[nodiscard]] Exception* pending_exception() const {
+    return trap_ && trap_->kind == TrapKind::UncaughtException ? trap_->exception : nullptr;
+  }
   /// Acts on the interrupt bits of a context; false if that raised a trap.
   bool poll(Context& context);
   /// As call(), for code that is itself part of a guest call: traps stay raised and return false.

@@ -64,6 +64,7 @@ class Validator {
     uint32_t clauses;                          // catch clauses that do
     uint32_t else_entries;    // if: its entry, which awaits the else branch (a list as well)
     uint32_t pc, stp;         // of the block's instruction
+    uint32_t body;            // loop: its first instruction, see first_of_body
     uint32_t region;          // innermost region around what is in the block
     uint32_t own_region;      // legacy try: its region, or NoIndex
     uint32_t first_handler;   // legacy try: its clauses in handlers_ begin there
@@ -161,6 +162,7 @@ class Validator {
   void emit(uint32_t keep, uint32_t drop);
   void push_entry(uint32_t& list, uint32_t keep, uint32_t drop);
   void emit_to(Frame& target);
+  uint32_t first_of_body(Frame& loop);
   void resolve(uint32_t entry, uint32_t target_pc);
 
   // validate_exceptions.cpp

@@ -1,6 +1,7 @@
 // Blocks, branches and calls, and the side table's entries for them.
 #include <algorithm>
 
+#include "engine/leb.hpp"
 #include "engine/validate.hpp"
 
 namespace krait::engine {
@@ -85,6 +86,7 @@ bool Validator::open(Opcode opcode, std::span<const ValType> params,
   frame.results = results;
   frame.entries = frame.clauses = frame.else_entries = NoLink;
   frame.pc = in_.offset;
+  frame.body = in_.end;
   frame.stp = stp();
   frame.region = outermost ? NoIndex : frame_->region;
   frame.own_region = NoIndex;
@@ -268,13 +270,13 @@ bool Validator::call() {
 // -- The side table --
 
 void Validator::emit(uint32_t keep, uint32_t drop) {
-  if (!dead_) side_table_.push_back({0, 0, keep, drop});
+  if (!dead_) side_table_.push_back({0, 0, keep, drop, 0});
 }
 
 /// Adds an entry of the present instruction to a list that awaits its target (invariant 2).
 void Validator::push_entry(uint32_t& list, uint32_t keep, uint32_t drop) {
   const uint32_t entry = stp();
-  side_table_.push_back({static_cast<int32_t>(list), static_cast<int32_t>(in_.offset), keep, drop});
+  side_table_.push_back({static_cast<int32_t>(list), static_cast<int32_t>(in_.offset), keep, drop, 0});
   list = entry;
 }
 
@@ -286,9 +288,16 @@ void Validator::emit_to(Frame& target) {
   push_entry(target.entries, keep, drop);
   if (target.opcode != Opcode::Loop) return;
   BranchEntry& entry = side_table_.back();
-  entry.delta_pc = static_cast<int32_t>(target.pc - in_.offset);
+  entry.delta_pc = static_cast<int32_t>(first_of_body(target) - in_.offset);
+  entry.backward = 1;
   entry.delta_stp = static_cast<int32_t>(target.stp - (stp() - 1));
   target.entries = NoLink;
+}
+
+/// The loop's first instruction that is no `block`. A function's loops look at each `block` once.
+uint32_t Validator::first_of_body(Frame& loop) {
+  const auto* bytes = reinterpret_cast<const uint8_t*>(module_.bytes().data());
+  return loop.body = static_cast<uint32_t>(behind_blocks(bytes + loop.body) - bytes);
 }
 
 /// Gives a list of entries their target, at the present stp.

@@ -1,5 +1,4 @@
-// Multishot receive. As in socket.cpp's Acceptor the operation outlives the calls: it lives here,
-// and the destructor takes it back and waits for the kernel's last word.
+// Multishot receive, a StandingOp.
 //
 // A buffer belongs to the kernel until a completion names it, then to the Receiver until all of it
 // was taken, then to the kernel again. When the shard's buffers run out (-ENOBUFS) the operation
@@ -10,12 +9,12 @@
 #include <deque>
 
 #include "io/ring_op.hpp"
-#include "io/scheduler.hpp"
 #include "io/socket.hpp"
+#include "io/standing_op.hpp"
 
 namespace krait::io {
 
-class Receiver::State final : public Completion {
+class Receiver::State final : public StandingOp {
  public:
   explicit State(int fd) : fd_(fd) {}
   ~State() {
@@ -25,78 +24,48 @@ class Receiver::State final : public Completion {
   int recv(void* buffer, size_t size, Deadline deadline) {
     while (pieces_.empty()) {
       if (ended_) return std::exchange(result_, 0);
-      Scheduler* scheduler = Scheduler::current();
-      if (!scheduler) return -EPERM;
-      if (const int error = scheduler->check()) return error;
-      if (pending_ == 0) {
+      if (const int error = check()) return error;
+      if (idle()) {
         if (!this_ring().provide_buffers()) return io::recv(fd_, buffer, size, 0, deadline);
         if (starved_) {
           // Plainly, with the caller's own buffer: the shared ones are all taken.
           starved_ = false;
           return io::recv(fd_, buffer, size, 0, deadline);
         }
-        arm();
+        begin();
       }
-      if (const int error = changed_.wait(deadline)) return error;
+      if (const int error = wait(deadline)) return error;
     }
     return take(static_cast<std::byte*>(buffer), size);
   }
 
-  void stop() {
-    Shield shield;
-    while (pending_ != 0) {
-      cancel();
-      changed_.wait(Deadline(RepeatCancel));
-    }
-  }
-
-  void on_complete(int result, uint32_t flags) override {
-    if (!(flags & IORING_CQE_F_MORE)) {
-      armed_ = false;
-      --pending_;
-    }
+  void on_entry(int result, uint32_t flags) override {
     if (result > 0) {
       pieces_.push_back({flags >> IORING_CQE_BUFFER_SHIFT, 0, static_cast<unsigned>(result)});
-      if (armed_ && pieces_.size() >= MaxPieces) cancel();
+      if (armed() && pieces_.size() >= MaxPieces) take_back();
     } else if (result == -ENOBUFS) {
       starved_ = true;
     } else if (result != -ECANCELED) {
       ended_ = true;
       result_ = result;
     }
-    changed_.wake_one();
-  }
-
-  void on_cancelled(int) override {
-    cancelling_ = false;
-    --pending_;
-    changed_.wake_one();
   }
 
  private:
   static constexpr size_t MaxPieces = 4;
-  static constexpr std::chrono::milliseconds RepeatCancel{10};
   struct Piece {
     unsigned id;
     unsigned begin;
     unsigned end;
   };
 
-  void arm() {
-    io_uring_sqe* sqe = this_ring().prepare();
+  void begin() {
+    io_uring_sqe* sqe = arm();
     io_uring_prep_recv_multishot(sqe, fd_, nullptr, 0, 0);
     sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
     sqe->flags |= IOSQE_BUFFER_SELECT;
     sqe->buf_group = Ring::BufferGroup;
     Ring::set_completion(sqe, this);
-    armed_ = true;
-    ++pending_;
-  }
-  void cancel() {
-    if (!armed_ || cancelling_) return;
-    cancelling_ = true;
-    ++pending_;
-    this_ring().cancel(*this);
   }
   int take(std::byte* buffer, size_t size) {
     Piece& piece = pieces_.front();
@@ -112,13 +81,9 @@ class Receiver::State final : public Completion {
 
   const int fd_;
   std::deque<Piece> pieces_;  // in the order of the stream
-  WaitQueue changed_;
-  unsigned pending_ = 0;  // the kernel's answers still to come
   int result_ = 0;        // what ended the stream, told once; then it is the end
   bool ended_ = false;
   bool starved_ = false;
-  bool armed_ = false;
-  bool cancelling_ = false;
 };
 
 Receiver::Receiver(int fd) : state_(std::make_unique<State>(fd)) {}

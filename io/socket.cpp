@@ -1,10 +1,11 @@
-// Sockets on the ring. The multishot accept is the one operation that outlives a call: it lives in
-// the Acceptor, whose destructor takes it back and waits for the kernel's last word.
+// Sockets on the ring. The multishot accept and the watch for a hang-up outlive their calls: they
+// are StandingOps.
 #include "io/socket.hpp"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,7 +18,7 @@
 #include "io/blocking.hpp"
 #include "io/file.hpp"
 #include "io/ring_op.hpp"
-#include "io/scheduler.hpp"
+#include "io/standing_op.hpp"
 
 namespace krait::io {
 
@@ -157,7 +158,7 @@ int shutdown(int fd, int how, Deadline deadline) {
 
 // -- Acceptor --
 
-class Acceptor::State final : public Completion {
+class Acceptor::State final : public StandingOp {
  public:
   State(int fd, size_t backlog) : fd_(fd), backlog_(std::max<size_t>(backlog, 1)) {}
   ~State() {
@@ -168,73 +169,36 @@ class Acceptor::State final : public Completion {
 
   int next(Deadline deadline) {
     while (taken_.empty()) {
-      if (pending_ == 0) {
-        // Where the caller is cancelled nothing must be started; wait() below then says so.
-        Scheduler* scheduler = Scheduler::current();
-        if (!scheduler) return -EPERM;
-        if (const int error = scheduler->check()) return error;
-        arm();
+      if (idle()) {
+        if (const int error = check()) return error;
+        begin();
       }
-      if (const int error = changed_.wait(deadline)) return error;
+      if (const int error = wait(deadline)) return error;
     }
     const int result = taken_.front();
     taken_.pop_front();
     return result;
   }
 
-  void stop() {
-    Shield shield;
-    while (pending_ != 0) {
-      cancel();
-      changed_.wait(Deadline(RepeatCancel));
-    }
-  }
-
-  void on_complete(int result, uint32_t flags) override {
-    if (!(flags & IORING_CQE_F_MORE)) {
-      armed_ = false;
-      --pending_;
-    }
+  void on_entry(int result, uint32_t) override {
     if (result != -ECANCELED) taken_.push_back(result);
-    if (armed_ && taken_.size() >= backlog_) cancel();
-    changed_.wake_one();
-  }
-
-  void on_cancelled(int) override {
-    cancelling_ = false;
-    --pending_;
-    changed_.wake_one();
+    if (armed() && taken_.size() >= backlog_) take_back();
   }
 
  private:
-  static constexpr std::chrono::milliseconds RepeatCancel{10};
-
-  void arm() {
-    Ring& ring = this_ring();
-    io_uring_sqe* sqe = ring.prepare();
-    if (ring.multishot_accept()) {
+  void begin() {
+    io_uring_sqe* sqe = arm();
+    if (this_ring().multishot_accept()) {
       io_uring_prep_multishot_accept(sqe, fd_, nullptr, nullptr, SOCK_CLOEXEC);
     } else {
       io_uring_prep_accept(sqe, fd_, nullptr, nullptr, SOCK_CLOEXEC);
     }
     Ring::set_completion(sqe, this);
-    armed_ = true;
-    ++pending_;
-  }
-  void cancel() {
-    if (!armed_ || cancelling_) return;
-    cancelling_ = true;
-    ++pending_;
-    this_ring().cancel(*this);
   }
 
   const int fd_;
   const size_t backlog_;
   std::deque<int> taken_;  // descriptors and errors, in the kernel's order
-  WaitQueue changed_;
-  unsigned pending_ = 0;  // the kernel's answers still to come
-  bool armed_ = false;
-  bool cancelling_ = false;
 };
 
 Acceptor::Acceptor(int fd, size_t backlog) : state_(std::make_unique<State>(fd, backlog)) {}
@@ -242,5 +206,28 @@ Acceptor::Acceptor(int fd, size_t backlog) : state_(std::make_unique<State>(fd, 
 Acceptor::~Acceptor() { state_->stop(); }
 
 int Acceptor::next(Deadline deadline) { return state_->next(deadline); }
+
+// -- HangupWatch --
+
+class HangupWatch::State final : public StandingOp {
+ public:
+  State(int fd, Closure on_hangup) : on_hangup_(std::move(on_hangup)) {
+    if (check() != 0) return;  // cancelled: it is about to end anyway
+    io_uring_sqe* sqe = arm();
+    io_uring_prep_poll_add(sqe, fd, POLLRDHUP | POLLHUP | POLLERR);
+    Ring::set_completion(sqe, this);
+  }
+  void on_entry(int result, uint32_t) override {
+    if (result > 0) on_hangup_();
+  }
+
+ private:
+  Closure on_hangup_;
+};
+
+HangupWatch::HangupWatch(int fd, Closure on_hangup)
+    : state_(std::make_unique<State>(fd, std::move(on_hangup))) {}
+
+HangupWatch::~HangupWatch() { state_->stop(); }
 
 }  // namespace krait::io

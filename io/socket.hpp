@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "base/result.hpp"
+#include "io/closure.hpp"
 #include "io/time.hpp"
 
 namespace krait::io {
@@ -70,6 +71,23 @@ class Receiver {
   Receiver& operator=(const Receiver&) = delete;
   /// As io::recv. One caller at a time.
   int recv(void* buffer, size_t size, Deadline deadline = {});
+
+ private:
+  class State;
+  std::unique_ptr<State> state_;
+};
+
+/// Tells once when the other side of a stream socket has ended its stream or is gone. Belongs to one
+/// shard; made and destroyed in its coroutines.
+class HangupWatch {
+ public:
+  /// `fd` stays the caller's and must outlive it. `on_hangup` runs on the shard's loop: it must not
+  /// wait.
+  HangupWatch(int fd, Closure on_hangup);
+  /// Waits for the kernel to let go.
+  ~HangupWatch();
+  HangupWatch(const HangupWatch&) = delete;
+  HangupWatch& operator=(const HangupWatch&) = delete;
 
  private:
   class State;

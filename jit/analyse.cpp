@@ -95,8 +95,8 @@ struct Flow {
     for (BlockId b : f.order) f.blocks[b].cold = false;
     for (auto it = f.order.rbegin(); it != f.order.rend(); ++it) {
       Block& block = f.blocks[*it];
-      block.cold = f[f.terminator(*it)].op == Op::Trap;
-      if (!block.succs.empty())
+      block.cold = f[f.terminator(*it)].op == Op::Trap || block.landing;
+      if (!block.succs.empty() && !block.landing)
         block.cold = std::all_of(block.succs.begin(), block.succs.end(), [&](BlockId s) { return f.blocks[s].cold; });
     }
     f.blocks[0].cold = false;
@@ -109,6 +109,7 @@ struct Flow {
     const BlockId to = block.succs[successor];
     if (f.blocks[to].cold && !block.cold) return ColdFactor;
     if (block.succs.size() == 1) return 1;
+    if (f[f.terminator(from)].op == Op::Invoke) return 1;
     if (f[f.terminator(from)].op == Op::Switch) return 1.0f / static_cast<float>(block.succs.size());
     const Block& other = f.blocks[block.succs[1 - successor]];
     if (other.cold) return 1;

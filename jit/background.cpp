@@ -68,13 +68,14 @@ bool BackgroundImage::enter_loop(engine::Store& store, engine::Context& context,
 }
 
 void BackgroundImage::trace(const engine::Activation& activation, engine::Trap& trap) const {
-  walk_frames(*module_, activation, trap, this, [](const void* self, const std::byte* pc, bool call, CodePlace& place) {
-    const auto& image = *static_cast<const BackgroundImage*>(self);
-    const CodeArea* area = image.published_.load(std::memory_order_acquire);
-    if (area && area->find(pc, call, place)) return true;
-    const Image* all = image.final_.load(std::memory_order_acquire);
-    return all && all->find(pc, call, place);
-  });
+  walk_frames(*module_, activation, trap, *this);
+}
+
+bool BackgroundImage::find(const std::byte* pc, bool call, CodePlace& place) const {
+  const CodeArea* area = published_.load(std::memory_order_acquire);
+  if (area && area->find(pc, call, place)) return true;
+  const Image* all = final_.load(std::memory_order_acquire);
+  return all && all->find(pc, call, place);
 }
 
 std::shared_ptr<const Image> BackgroundImage::finished() const {
@@ -176,7 +177,7 @@ void BackgroundImage::compile(uint32_t defined) {
 
 void BackgroundImage::compile_loop(uint32_t defined, uint32_t loop) {
   const engine::Function& wasm = module_->functions[defined];
-  if (wasm.uses_v128 || !wasm.regions.empty()) return;  // stays with the interpreter
+  if (!wasm.regions.empty()) return;  // what it caught may lie in slots that are no locals
   auto code = std::make_unique<LoopCode>();
   code->entry.loop = loop;
   const CompiledFunction made =
@@ -188,7 +189,8 @@ void BackgroundImage::compile_loop(uint32_t defined, uint32_t loop) {
     CodeArea::Item item{imported() + defined, &made, false, true};
     if (!prepare() || !area_->publish({&item, 1})) return;
     code->code = item.at;
-    code->thunk = area_->publish(thunk);
+    const size_t begin = 0;
+    code->thunk = area_->publish(thunk, {&begin, 1});
   }
   if (!code->thunk) return;
   std::lock_guard lock(mutex_);
@@ -216,7 +218,7 @@ void BackgroundImage::publish_ready() {
 bool BackgroundImage::prepare() {
   if (prepared_) return area_ != nullptr;
   prepared_ = true;
-  area_ = CodeArea::create(*module_);
+  area_ = CodeArea::create(*module_, {settings_.options.perf_map, settings_.options.gdb});
   if (!area_) return false;
   compile_imports();
   std::vector<CodeArea::Item> items;
@@ -237,15 +239,15 @@ void BackgroundImage::compile_imports() {
 
 bool BackgroundImage::publish_thunks() {
   std::vector<uint8_t> bytes;
-  std::vector<size_t> offsets(module_->types.size());
+  std::vector<size_t> offsets(module_->types.size()), begins;
   for (size_t t = 0; t < offsets.size(); ++t) {
     if (module_->canonical_type[t] != t || !supports(module_->types[t])) continue;
     bytes.resize((bytes.size() + CodeAlignment - 1) & ~(CodeAlignment - 1), 0xcc);
-    offsets[t] = bytes.size();
+    begins.push_back(offsets[t] = bytes.size());
     const std::vector<uint8_t> thunk = emit_enter(module_->types[t]);
     bytes.insert(bytes.end(), thunk.begin(), thunk.end());
   }
-  const std::byte* base = area_->publish(bytes);
+  const std::byte* base = area_->publish(bytes, begins);
   if (!base) return false;
   for (size_t t = 0; t < offsets.size(); ++t)
     if (supports(module_->types[t])) thunks_[t].store(base + offsets[module_->canonical_type[t]], std::memory_order_release);
@@ -272,6 +274,7 @@ void BackgroundImage::finish() {
     file = to_file(blob.view(), *module_, identity);
   }
   std::shared_ptr<Image> all = Image::map(module_, std::move(blob));
+  all->tell({settings_.options.perf_map, settings_.options.gdb});
   for (uint32_t t = 0; t < module_->types.size(); ++t)
     if (!thunks_[t].load(std::memory_order_relaxed)) thunks_[t].store(all->thunk_of(t), std::memory_order_release);
   final_.store(all.get(), std::memory_order_release);

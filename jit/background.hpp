@@ -26,7 +26,7 @@ struct BackgroundSettings {
 
 /// The code of one module while it comes into being. Functions that the interpreter runs often are compiled first and published at
 /// once; the others appear together, when all are done: then this is the same blob, byte for byte, as codegen ahead makes.
-class BackgroundImage final : public engine::CodeImage {
+class BackgroundImage final : public WalkedImage {
  public:
   /// Returns at once.
   BackgroundImage(std::shared_ptr<const engine::Module> module, const BackgroundSettings& settings);
@@ -39,6 +39,7 @@ class BackgroundImage final : public engine::CodeImage {
   const void* hot(uint32_t defined_func, uint32_t loop) const override { return const_cast<BackgroundImage*>(this)->ask(defined_func, loop); }
   bool enter_loop(engine::Store& store, engine::Context& context, const void* loop_code, engine::Slot* slots) const override;
   void trace(const engine::Activation& activation, engine::Trap& trap) const override;
+  bool find(const std::byte* pc, bool call, CodePlace& place) const override;
 
   /// Does one job, if there is one; any number of threads at once. False when there is none.
   bool work();

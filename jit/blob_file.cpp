@@ -1,4 +1,4 @@
-// The file: Header | FunctionRecord[] | Site[] | entry thunk offsets | zeros up to a page | code.
+// The file: Header | FunctionRecord[] | Site[] | Landing[] | entry thunk offsets | zeros up to a page | code.
 //
 // Invariants.
 //  1. Nothing is believed before the checksum over the whole file is right: damage is found here, at each map (XXH3 reads
@@ -32,15 +32,16 @@ struct Header {
   uint8_t key[32] = {};
   uint32_t asmjit = 0, cpu = 0;
   uint64_t module_bytes = 0;
-  uint32_t functions = 0, sites = 0, types = 0, zero = 0;
+  uint32_t functions = 0, sites = 0, landings = 0, types = 0;
   uint64_t code_offset = 0, code_bytes = 0, file_bytes = 0;
   uint64_t checksum = 0;  ///< XXH3 of all other bytes
 };
-static_assert(sizeof(Header) == 168 && sizeof(FunctionRecord) == 16 && sizeof(Site) == 8);
+static_assert(sizeof(Header) == 168 && sizeof(FunctionRecord) == 16 && sizeof(Site) == 8 && sizeof(Landing) == 12);
 static_assert(sizeof KRAIT_CODE_VERSION == sizeof Header::compiler + 1);
 
 uint64_t tables_end(const Header& h) {
-  return sizeof(Header) + uint64_t{h.functions} * sizeof(FunctionRecord) + uint64_t{h.sites} * sizeof(Site) + uint64_t{h.types} * 4;
+  return sizeof(Header) + uint64_t{h.functions} * sizeof(FunctionRecord) + uint64_t{h.sites} * sizeof(Site) +
+         uint64_t{h.landings} * sizeof(Landing) + uint64_t{h.types} * 4;
 }
 
 uint64_t round_up(uint64_t n) { return (n + Page - 1) & ~uint64_t{Page - 1}; }
@@ -72,7 +73,7 @@ const char* wrong_header(const Header& h, const Header& expected, uint64_t size)
   if (h.cpu != expected.cpu) return "it is for another CPU";
   if (std::memcmp(h.key, expected.key, sizeof h.key) != 0 || h.module_bytes != expected.module_bytes)
     return "it is of another module";
-  if (h.zero != 0 || h.code_offset != round_up(tables_end(h)) || h.code_offset > size || size - h.code_offset != h.code_bytes ||
+  if (h.code_offset != round_up(tables_end(h)) || h.code_offset > size || size - h.code_offset != h.code_bytes ||
       h.code_bytes > UINT32_MAX)
     return "its sizes contradict each other";
   return nullptr;
@@ -88,11 +89,17 @@ const char* wrong_tables(const BlobView& blob, const engine::Module& module) {
   uint32_t last = 0;
   for (size_t i = 0; i < blob.functions.size(); ++i) {
     const FunctionRecord& r = blob.functions[i];
-    if (r.begin < last || r.end < r.begin || r.end > code || r.frame_bytes > MaxFrame || r.compiled > 1)
+    if (r.begin < last || r.end < r.begin || r.end > code || r.frame_bytes > MaxFrame || r.compiled > 1 || r.arguments % 16 != 0)
       return "a function lies outside";
     if (r.compiled && (r.end == r.begin || i < module.imported_funcs || blob.enter_of_type[module.func_types[i]] == engine::NoIndex))
       return "a function has no entry";
     last = r.end;
+  }
+  last = 0;
+  for (const Landing& l : blob.landings) {
+    if (l.site < last || l.site > code || l.target >= code || (l.tag != engine::NoIndex && l.tag >= module.tags.size()))
+      return "a landing lies outside";
+    last = l.site;
   }
   last = 0;
   for (const Site& s : blob.sites) {
@@ -119,6 +126,7 @@ std::vector<std::byte> to_file(const BlobView& blob, const engine::Module& modul
   Header h = header_for(module, identity);
   h.functions = static_cast<uint32_t>(blob.functions.size());
   h.sites = static_cast<uint32_t>(blob.sites.size());
+  h.landings = static_cast<uint32_t>(blob.landings.size());
   h.types = static_cast<uint32_t>(blob.enter_of_type.size());
   h.code_offset = round_up(tables_end(h));
   h.code_bytes = blob.code.size();
@@ -132,6 +140,7 @@ std::vector<std::byte> to_file(const BlobView& blob, const engine::Module& modul
   std::memcpy(file.data(), &h, sizeof h);
   put(blob.functions);
   put(blob.sites);
+  put(blob.landings);
   put(blob.enter_of_type);
   at = file.data() + h.code_offset;
   put(blob.code);
@@ -156,6 +165,7 @@ Result<MappedBlob> map_file(int fd, const engine::Module& module, const BlobIden
   const std::byte* at = out.all.data() + sizeof h;
   out.view.functions = table<FunctionRecord>(at, h.functions);
   out.view.sites = table<Site>(at, h.sites);
+  out.view.landings = table<Landing>(at, h.landings);
   out.view.enter_of_type = table<uint32_t>(at, h.types);
   at = out.all.data() + h.code_offset;
   out.view.code = table<uint8_t>(at, static_cast<uint32_t>(h.code_bytes));

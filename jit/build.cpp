@@ -5,6 +5,7 @@
 // says which locals each loop assigns; those get phis at its head. Code behind an unconditional branch is skipped.
 #include <algorithm>
 
+#include "engine/leb.hpp"
 #include "jit/build_impl.hpp"
 #include "jit/build_ops.hpp"
 #include "jit/convention.hpp"
@@ -28,7 +29,8 @@ void Builder::note_entry(const Control& c) {
 
 void Builder::start_loop(Control& c) {
   c.target = new_block();
-  const bool entered = entry_ && entry_->loop == in_.offset;
+  const auto* bytes = reinterpret_cast<const uint8_t*>(m_.bytes().data());
+  const bool entered = entry_ && bytes + entry_->loop == engine::behind_blocks(bytes + in_.end);
   if (entered) note_entry(c);
   emit(Op::Jump, Type::None);
   add_edge(current_, c.target);
@@ -65,6 +67,21 @@ void Builder::end_loop(const Control& c) {
   loop_phis_.resize(c.first_phi);
 }
 
+/// The value that snapshots hold at one place: a phi where they differ.
+NodeId Builder::join(std::span<const uint32_t> edges, size_t at) {
+  const NodeId first = snapshots_[edges[0] + at];
+  if (std::all_of(edges.begin(), edges.end(), [&](uint32_t e) { return snapshots_[e + at] == first; })) return first;
+  std::vector<uint32_t> args;
+  for (uint32_t e : edges) args.push_back(snapshots_[e + at]);
+  const NodeId phi = emit(Op::Phi, f_[first].type, {});
+  f_.set_args(phi, args);
+  return phi;
+}
+
+void Builder::join_locals(std::span<const uint32_t> edges) {
+  for (size_t i = 0; i < locals_.size(); ++i) locals_[i] = join(edges, i);
+}
+
 /// Makes the label's block current: phis where the snapshots of its edges differ.
 void Builder::merge(Control& c) {
   stack_.resize(c.height);
@@ -73,21 +90,8 @@ void Builder::merge(Control& c) {
     return;
   }
   enter(c.target);
-  std::vector<uint32_t> args;
-  const size_t count = locals_.size() + c.results.size();
-  for (size_t i = 0; i < count; ++i) {
-    const NodeId first = snapshots_[c.edges[0] + i];
-    const bool same = std::all_of(c.edges.begin(), c.edges.end(), [&](uint32_t e) { return snapshots_[e + i] == first; });
-    NodeId value = first;
-    if (!same) {
-      args.clear();
-      for (uint32_t e : c.edges) args.push_back(snapshots_[e + i]);
-      value = emit(Op::Phi, f_[first].type, {});
-      f_.set_args(value, args);
-    }
-    if (i < locals_.size()) locals_[i] = value;
-    else push(value);
-  }
+  join_locals(c.edges);
+  for (size_t i = 0; i < c.results.size(); ++i) push(join(c.edges, locals_.size() + i));
 }
 
 void Builder::begin_block() {
@@ -136,6 +140,13 @@ void Builder::end_block() {
     return;  // falls out of the loop with its stack as it is, or is unreachable
   }
   if (current_ != None) branch_to(0);
+  if (controls_.back().kind == Opcode::TryTable) {
+    Control c = std::move(controls_.back());  // its clauses' labels are counted from outside
+    controls_.pop_back();
+    land_clauses(c);
+    merge(c);
+    return;
+  }
   merge(controls_.back());
   controls_.pop_back();
 }
@@ -225,9 +236,11 @@ void Builder::skip_unreachable() {
       case Opcode::Else:
         if (nested == 0) return begin_else();
         break;
-      case Opcode::Delegate:
-        if (nested) --nested;
+      case Opcode::Catch:
+      case Opcode::CatchAll:
+        if (nested == 0) return begin_catch();
         break;
+      case Opcode::Delegate:
       case Opcode::End:
         if (nested == 0) return end_block();
         --nested;
@@ -242,12 +255,30 @@ void Builder::push_results(NodeId call, const engine::FuncType& type) {
     push(i == 0 ? call : emit(Op::Result, type_of(type.results[i]), {{call}}, 0, static_cast<uint8_t>(i)));
 }
 
+/// Functions of this instance that have code are jumped to; others are called.
+void Builder::tail_call_ref(std::vector<uint32_t>& args, uint64_t type_index) {
+  const NodeId func = args[0];
+  const NodeId code = emit(Op::CallBuiltin, Type::I64, {{func}}, 0, static_cast<uint8_t>(Builtin::CodeOf));
+  const NodeId has_code = emit(Op::Ne, Type::I32, {{code, f_.constant(Type::I64, 0)}});
+  const BlockId from = current_, jump = new_block(), call = new_block();
+  emit(Op::Branch, Type::None, {{has_code}});
+  add_edge(from, jump);
+  add_edge(from, call);
+  enter(jump);
+  args[0] = code;
+  emit(Op::TailCallCode, Type::None, args, type_index);
+  enter(call);
+  args[0] = func;
+  const engine::FuncType& type = m_.types[type_index];
+  push_results(emit(Op::CallRef, type.results.empty() ? Type::None : type_of(type.results[0]), args, type_index), type);
+  emit_return();
+}
+
 const char* Builder::call_indirect(bool tail) {
   const engine::FuncType& type = m_.types[in_.index];
   if (!supports(type)) return "a signature that is too large";
   const NodeId index = pop();
   const bool own_table0 = in_.index2 == 0 && m_.imported_tables == 0;
-  if (tail && (!own_table0 || signature_area(type) != 0)) return "an indirect tail call that needs stack";
   std::vector<uint32_t> args = {index};
   const uint64_t type_index = in_.index;
   if (!own_table0)
@@ -255,13 +286,18 @@ const char* Builder::call_indirect(bool tail) {
                    static_cast<uint8_t>(Builtin::ResolveIndirect));
   args.insert(args.end(), stack_.end() - static_cast<ptrdiff_t>(type.params.size()), stack_.end());
   drop(type.params.size());
-  if (tail) {
+  if (tail && own_table0) {
     emit(Op::TailCallIndirect, Type::None, args, type_index);
     current_ = None;
     return nullptr;
   }
+  if (tail) {
+    tail_call_ref(args, type_index);
+    return nullptr;
+  }
   const Type result = type.results.empty() ? Type::None : type_of(type.results[0]);
   push_results(emit(own_table0 ? Op::CallIndirect : Op::CallRef, result, args, type_index), type);
+  may_throw();
   return nullptr;
 }
 
@@ -294,17 +330,20 @@ const char* Builder::control_instruction() {
       const engine::FuncType& type = m_.type_of_func(in_.index);
       if (!supports(type)) return "a signature that is too large";
       const bool tail = in_.op == Opcode::ReturnCall;
-      if (tail && signature_area(type) != 0) return "a tail call that needs stack";
       const Type result = type.results.empty() || tail ? Type::None : type_of(type.results[0]);
       const NodeId call = emit(tail ? Op::TailCall : Op::Call, result, top(type.params.size()), in_.index);
       drop(type.params.size());
-      if (tail) current_ = None;
-      else push_results(call, type);
+      if (tail) {
+        current_ = None;
+        return nullptr;
+      }
+      push_results(call, type);
+      may_throw();
       return nullptr;
     }
     case Opcode::CallIndirect: return call_indirect(false);
     case Opcode::ReturnCallIndirect: return call_indirect(true);
-    default: return "exception handling";
+    default: exception_instruction(); return nullptr;
   }
 }
 
@@ -413,6 +452,7 @@ const char* Builder::run() {
     if (i < f_.type->params.size()) locals_.push_back(emit(Op::Param, type, {}, i));
     else locals_.push_back(type == Type::V128 ? v128(0, 0) : f_.constant(type, 0));
   }
+  landings_.resize(wasm_.catches.size());
   if (wasm_.has_loop) assigns_.scan(m_, wasm_);
   Control body{Opcode::Block};
   body.results = f_.type->results;

@@ -8,7 +8,7 @@ namespace krait::jit {
 /// A function that starts in front of one of its loops, where the interpreter leaves it: its parameters are all locals,
 /// then all operands. Outlives the Function.
 struct LoopEntry {
-  uint32_t loop = 0;                  ///< byte offset of the `loop` instruction
+  uint32_t loop = 0;                  ///< byte offset of its first instruction that is no `block`
   engine::FuncType type;              ///< made by build()
   // What the builder notes at the loop: the values of locals and operands in front of it, and its phis.
   BlockId header = None;

@@ -32,6 +32,7 @@ class LoopAssigns {
           open.push_back(static_cast<uint32_t>(bits_.size() / std::max(words_, 1u)));
           bits_.resize(bits_.size() + std::max(words_, 1u));
           break;
+        case Opcode::Delegate:
         case Opcode::End: {
           if (open.empty()) return;
           const uint32_t loop = open.back();
@@ -68,7 +69,7 @@ class LoopAssigns {
 };
 
 struct Control {
-  Opcode kind;                 // Block, Loop, If, Else
+  Opcode kind;                 // Block, Loop, If, Else, Try, Catch, TryTable
   BlockId target = None;       // where a branch to the label goes
   BlockId else_block = None;   // If: entered when the condition is zero
   uint32_t height = 0;         // of the operand stack below the parameters
@@ -77,6 +78,14 @@ struct Control {
   uint32_t saved = 0;          // If: snapshot for the else edge
   uint32_t first_phi = 0;      // Loop: its phis in loop_phis_
   uint32_t phi_count = 0;
+  NodeId exception = None;     // Catch: what it caught
+  uint32_t region = engine::NoIndex;  // TryTable
+};
+
+/// Where a catch clause takes exceptions, and the snapshots of those who may throw there, by predecessor.
+struct LandingPlace {
+  BlockId block = None;
+  std::vector<uint32_t> edges;
 };
 
 class Builder {
@@ -124,6 +133,8 @@ class Builder {
   void start_loop(Control& c);
   void note_entry(const Control& c);
   void end_loop(const Control& c);
+  NodeId join(std::span<const uint32_t> edges, size_t at);
+  void join_locals(std::span<const uint32_t> edges);
   void merge(Control& c);
   void begin_block();
   void begin_else();
@@ -134,6 +145,7 @@ class Builder {
   void emit_return();
   void skip_unreachable();
   void push_results(NodeId call, const engine::FuncType& type);
+  void tail_call_ref(std::vector<uint32_t>& args, uint64_t type_index);
   const char* call_indirect(bool tail);
   const char* control_instruction();
   const char* instruction();
@@ -142,6 +154,18 @@ class Builder {
   void builtin(Builtin id, Type result, std::initializer_list<uint32_t> leading, uint32_t operands);
   NodeId i32(uint32_t value) { return f_.constant(Type::I32, value); }
   NodeId v128(uint64_t low, uint64_t high) { return emit(Op::V128Const, Type::V128, {}, f_.vector(low, high)); }
+
+  // build_exceptions.cpp
+  void exception_instruction();
+  void begin_catch();
+  void may_throw();
+  bool land(uint32_t clause, uint32_t height);
+  void land_clauses(const Control& c);
+  void throw_with(NodeId exception);
+  void unreachable();
+  NodeId payload(NodeId exception, uint32_t slot) {
+    return emit(Op::CallBuiltin, Type::I64, {{exception, i32(slot)}}, 0, static_cast<uint8_t>(Builtin::ExceptionPayload));
+  }
 
   // build_memory.cpp
   uint64_t access(NodeId& address, uint32_t bytes);
@@ -165,6 +189,7 @@ class Builder {
   std::vector<std::pair<uint32_t, NodeId>> loop_phis_;  // local (or local_count + parameter), phi
   LoopAssigns assigns_;
   uint32_t next_loop_ = 0;
+  std::vector<LandingPlace> landings_;  // by clause
 };
 
 }  // namespace krait::jit

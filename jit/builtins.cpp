@@ -11,9 +11,11 @@
 #include <cstring>
 
 #include "engine/atomics.hpp"
+#include "engine/bulk.hpp"
 #include "engine/host.hpp"
 #include "engine/interp.hpp"
 #include "jit/convention.hpp"
+#include "jit/image.hpp"
 
 namespace krait::jit {
 namespace {
@@ -43,7 +45,48 @@ constexpr uint32_t PcReturns = 0, PcFaults = 1;
   context->store->raise(kind);
   leave(context->store->activation());
 }
-[[noreturn, gnu::noinline]] void leave(Context* context) { leave(context->store->activation()); }
+
+/// Goes on at `pc` with `rsp`. All else a landing expects in memory.
+[[noreturn, gnu::naked]] void land(Context*, const void*, const void*) {
+  asm volatile("movq %rdi, %r15\n movq (%rdi), %r14\n movq %rdx, %rsp\n jmp *%rsi\n");
+}
+
+struct LandingTarget {
+  const void* pc;
+  const void* rsp;
+};
+
+/// The innermost landing for the exception among the activation's frames, all of the context's instance. pc null: none.
+LandingTarget find_landing(Context* context, Activation& activation, const engine::Exception* exception) {
+  const auto& image = *static_cast<const WalkedImage*>(static_cast<engine::CodeImage*>(activation.unwind[0]));
+  const auto* pc = static_cast<const std::byte*>(activation.pc);
+  const auto* frame = static_cast<const std::byte*>(activation.frame);
+  for (CodePlace place; image.find(pc, true, place);) {
+    for (const Landing& l : place.landings)
+      if (l.tag == engine::NoIndex || &context->instance->tag(l.tag) == exception->tag) return {place.base + l.target, frame};
+    std::memcpy(&pc, frame + place.frame_bytes, sizeof pc);
+    frame += place.frame_bytes + 8 + place.arguments;
+  }
+  return {nullptr, nullptr};
+}
+
+[[gnu::noinline]] void drop_trap(engine::Store& store) { (void)store.take_trap(); }
+
+/// Goes to the landing for the exception, if this activation has one.
+void try_to_land(Context* context, engine::Exception* exception) {
+  Activation& activation = *context->store->activation();
+  const LandingTarget target = find_landing(context, activation, exception);
+  if (!target.pc) return;
+  if (context->store->trapping()) drop_trap(*context->store);
+  activation.unwind[2] = exception;
+  land(context, target.pc, target.rsp);
+}
+
+/// Behind what left a trap: a handler takes it, or the activation ends.
+[[noreturn, gnu::noinline]] void leave(Context* context) {
+  if (engine::Exception* exception = context->store->pending_exception()) try_to_land(context, exception);
+  leave(context->store->activation());
+}
 
 #define NOTE_FRAME(context)                                                             \
   do {                                                                                  \
@@ -79,6 +122,13 @@ void call_ref(Context* context, FuncInstance* func, Slot* slots) {
   if (!call_func(context, *func, slots)) leave(context);
 }
 
+/// Where a tail call may jump: 0 where the function is another instance's, the host's or without code.
+uint64_t code_of(Context* context, const FuncInstance* func) {
+  if (func->context != context) return 0;
+  const void* code = context->code[func->index - context->instance->module().imported_funcs];
+  return code == entry_stub() ? 0 : reinterpret_cast<uint64_t>(code);
+}
+
 uint64_t resolve_indirect(Context* context, uint64_t table, uint64_t index, uint64_t type) {
   NOTE_FRAME(context);
   const TableInstance& t = *context->tables[table];
@@ -88,6 +138,35 @@ uint64_t resolve_indirect(Context* context, uint64_t table, uint64_t index, uint
   if (!(*func->type == context->instance->module().types[type])) raise(context, TrapKind::IndirectCallTypeMismatch);
   return reinterpret_cast<uint64_t>(func);
 }
+
+// -- Exceptions -----------------------------------------------------------------------------------------------
+
+[[gnu::noinline]] void raise_uncaught(Context* context, engine::Exception* exception) {
+  engine::Trap trap = engine::Trap::make(TrapKind::UncaughtException);
+  trap.exception = exception;
+  context->store->raise(std::move(trap));
+}
+
+[[noreturn]] void throw_exception(Context* context, engine::Exception* exception) {
+  try_to_land(context, exception);
+  raise_uncaught(context, exception);
+  leave(context->store->activation());
+}
+
+void throw_tag(Context* context, uint64_t tag, Slot* slots) {
+  NOTE_FRAME(context);
+  engine::TagInstance& t = context->instance->tag(static_cast<uint32_t>(tag));
+  throw_exception(context, context->store->new_exception(&t, {slots, t.type->param_slots}));
+}
+
+void throw_ref(Context* context, engine::Exception* exception) {
+  NOTE_FRAME(context);
+  if (!exception) raise(context, TrapKind::NullReference);
+  throw_exception(context, exception);
+}
+
+uint64_t caught_exception(Context* context) { return reinterpret_cast<uint64_t>(context->store->activation()->unwind[2]); }
+uint64_t exception_payload(Context*, const engine::Exception* exception, uint64_t slot) { return exception->payload[slot]; }
 
 // -- Memory -------------------------------------------------------------------------------------------------
 
@@ -99,24 +178,18 @@ uint64_t memory_grow(Context* context, uint64_t memory, uint64_t delta) {
 void memory_copy(Context* context, uint64_t to_memory, uint64_t from_memory, uint64_t to, uint64_t from, uint64_t length) {
   NOTE_FRAME(context);
   Memory &t = *context->memories[to_memory], &f = *context->memories[from_memory];
-  if (!t.contains(to, length) || !f.contains(from, length)) raise(context, TrapKind::MemoryOutOfBounds);
-  std::memmove(t.base() + to, f.base() + from, length);
+  if (!engine::bulk::memory_copy(t, to, f, from, length)) raise(context, TrapKind::MemoryOutOfBounds);
 }
 
 void memory_fill(Context* context, uint64_t memory, uint64_t to, uint64_t value, uint64_t length) {
   NOTE_FRAME(context);
-  Memory& m = *context->memories[memory];
-  if (!m.contains(to, length)) raise(context, TrapKind::MemoryOutOfBounds);
-  std::memset(m.base() + to, static_cast<int>(value & 0xff), length);
+  if (!engine::bulk::memory_fill(*context->memories[memory], to, value, length)) raise(context, TrapKind::MemoryOutOfBounds);
 }
 
 void memory_init(Context* context, uint64_t segment, uint64_t memory, uint64_t to, uint64_t from, uint64_t length) {
   NOTE_FRAME(context);
-  Memory& m = *context->memories[memory];
   const std::span<const std::byte> data = context->instance->data(static_cast<uint32_t>(segment));
-  if (from > data.size() || length > data.size() - from || !m.contains(to, length))
-    raise(context, TrapKind::MemoryOutOfBounds);
-  if (length) std::memcpy(m.base() + to, data.data() + from, length);
+  if (!engine::bulk::memory_init(*context->memories[memory], to, data, from, length)) raise(context, TrapKind::MemoryOutOfBounds);
 }
 
 void data_drop(Context* context, uint64_t segment) { context->instance->drop_data(static_cast<uint32_t>(segment)); }
@@ -179,28 +252,20 @@ uint64_t table_grow(Context* context, uint64_t table, uint64_t value, uint64_t d
 
 void table_fill(Context* context, uint64_t table, uint64_t at, uint64_t value, uint64_t length) {
   NOTE_FRAME(context);
-  TableInstance& t = *context->tables[table];
-  if (!t.contains(at, length)) raise(context, TrapKind::TableOutOfBounds);
-  for (uint64_t i = 0; i < length; ++i) t.set(at + i, value);
+  if (!engine::bulk::table_fill(*context->tables[table], at, value, length)) raise(context, TrapKind::TableOutOfBounds);
 }
 
 void table_copy(Context* context, uint64_t to_table, uint64_t from_table, uint64_t to, uint64_t from, uint64_t length) {
   NOTE_FRAME(context);
   TableInstance &t = *context->tables[to_table], &f = *context->tables[from_table];
-  if (!t.contains(to, length) || !f.contains(from, length)) raise(context, TrapKind::TableOutOfBounds);
-  if (to <= from)
-    for (uint64_t i = 0; i < length; ++i) t.set(to + i, f.get(from + i));
-  else
-    for (uint64_t i = length; i-- > 0;) t.set(to + i, f.get(from + i));
+  if (!engine::bulk::table_copy(t, to, f, from, length)) raise(context, TrapKind::TableOutOfBounds);
 }
 
 void table_init(Context* context, uint64_t segment, uint64_t table, uint64_t to, uint64_t from, uint64_t length) {
   NOTE_FRAME(context);
   TableInstance& t = *context->tables[table];
-  const auto s = static_cast<uint32_t>(segment);
-  const uint64_t count = context->instance->element_count(s);
-  if (from > count || length > count - from || !t.contains(to, length)) raise(context, TrapKind::TableOutOfBounds);
-  for (uint64_t i = 0; i < length; ++i) t.set(to + i, context->instance->element(s, from + i));
+  if (!engine::bulk::table_init(t, to, *context->instance, static_cast<uint32_t>(segment), from, length))
+    raise(context, TrapKind::TableOutOfBounds);
 }
 
 void elem_drop(Context* context, uint64_t segment) { context->instance->drop_elements(static_cast<uint32_t>(segment)); }
@@ -247,33 +312,38 @@ static_assert(StubFrame % 16 == 8);
   return true;
 }
 
-/// A call through an entry of the home's table 0, or of CodeArea's calls.
-extern "C" void krait_jit_call_entry(Context* context, const FuncEntry* entry, SavedRegisters* saved) {
+[[gnu::noinline]] uint64_t argument_bytes(const engine::FuncType& type) { return signature_of(type).arguments; }
+
+/// A call through an entry of the home's table 0, or of CodeArea's calls. Returns the bytes of arguments on the stack, which
+/// the stub takes off.
+extern "C" uint64_t krait_jit_call_entry(Context* context, const FuncEntry* entry, SavedRegisters* saved) {
   auto* above = reinterpret_cast<std::byte*>(saved) + StubFrame;
-  Activation* activation = context->store->activation();
-  activation->pc = *reinterpret_cast<void**>(above);
-  activation->frame = above + 8;
-  activation->depth = PcReturns;
   FuncInstance* func = entry->func & engine::ForeignFlag ? context->tables[0]->resolve(entry->func)
                                                          : &context->instance->func(entry->func);
+  const uint64_t arguments = argument_bytes(*func->type);
+  Activation* activation = context->store->activation();
+  activation->pc = *reinterpret_cast<void**>(above);
+  activation->frame = above + 8 + arguments;
+  activation->depth = PcReturns;
   if (!marshal_call(context, *func, saved, reinterpret_cast<uint64_t*>(above + 8))) leave(context);
+  return arguments;
 }
 
 /// A function that got code after its entry was copied is jumped to, and the entry is set right: so tail calls stay flat.
 /// Everything else goes to krait_jit_call_entry.
 [[gnu::naked]] void entry_stub_code() {
   asm volatile(
-      "1: pushq %%rax\n"
+      "1: pushq %%rax\n .cfi_adjust_cfa_offset 8\n"
       "movl %c1(%%r11), %%eax\n testl %%eax, %%eax\n js 3f\n"
       "subl %c2(%%r15), %%eax\n jb 3f\n"
-      "pushq %%rcx\n"
+      "pushq %%rcx\n .cfi_adjust_cfa_offset 8\n"
       "movq %c3(%%r15), %%rcx\n movq (%%rcx, %%rax, 8), %%rcx\n"
       "leaq 1b(%%rip), %%rax\n cmpq %%rax, %%rcx\n je 2f\n"
       "movq %%rcx, (%%r11)\n movq %%rcx, %%r11\n"
-      "popq %%rcx\n popq %%rax\n jmp *%%r11\n"
-      "2: popq %%rcx\n"
-      "3: popq %%rax\n"
-      "subq %0, %%rsp\n"
+      "popq %%rcx\n .cfi_adjust_cfa_offset -8\n popq %%rax\n .cfi_adjust_cfa_offset -8\n jmp *%%r11\n"
+      "2: .cfi_adjust_cfa_offset 16\n popq %%rcx\n .cfi_adjust_cfa_offset -8\n"
+      "3: popq %%rax\n .cfi_adjust_cfa_offset -8\n"
+      "subq %0, %%rsp\n .cfi_adjust_cfa_offset %c0\n"
       "movq %%rdi, 0(%%rsp)\n movq %%rsi, 8(%%rsp)\n movq %%rdx, 16(%%rsp)\n"
       "movq %%rcx, 24(%%rsp)\n movq %%r8, 32(%%rsp)\n movq %%rax, 40(%%rsp)\n"
       "movups %%xmm0, 48(%%rsp)\n movups %%xmm1, 64(%%rsp)\n movups %%xmm2, 80(%%rsp)\n movups %%xmm3, 96(%%rsp)\n"
@@ -281,9 +351,11 @@ extern "C" void krait_jit_call_entry(Context* context, const FuncEntry* entry, S
       "movq %%r9, 176(%%rsp)\n movq %%r10, 184(%%rsp)\n"
       "movq %%r15, %%rdi\n movq %%r11, %%rsi\n movq %%rsp, %%rdx\n"
       "call krait_jit_call_entry\n"
+      "movq %%rax, %%r11\n"
       "movq 0(%%rsp), %%rax\n movq 8(%%rsp), %%rdx\n movups 48(%%rsp), %%xmm0\n movups 64(%%rsp), %%xmm1\n"
       "movq 176(%%rsp), %%r9\n movq 184(%%rsp), %%r10\n"
-      "addq %0, %%rsp\n"
+      "addq %0, %%rsp\n .cfi_adjust_cfa_offset -%c0\n"
+      "movq (%%rsp), %%rcx\n addq %%r11, %%rsp\n movq %%rcx, (%%rsp)\n"
       "ret\n" ::"i"(StubFrame), "i"(offsetof(FuncEntry, func)), "i"(offsetof(Context, imported_funcs)),
       "i"(offsetof(Context, code)));
 }
@@ -299,7 +371,7 @@ extern "C" void krait_jit_poll(Context* context, const void* pc, void* frame) {
 /// Called where the interrupt word is not zero: keeps every register, whatever the alignment of the stack.
 [[gnu::naked]] void poll_stub_code() {
   asm volatile(
-      "pushq %rbp\n movq %rsp, %rbp\n"
+      "pushq %rbp\n .cfi_adjust_cfa_offset 8\n .cfi_offset %rbp, -16\n movq %rsp, %rbp\n .cfi_def_cfa_register %rbp\n"
       "pushq %rax\n pushq %rcx\n pushq %rdx\n pushq %rsi\n pushq %rdi\n pushq %r8\n pushq %r9\n pushq %r10\n"
       "subq $256, %rsp\n andq $-16, %rsp\n"
       "movaps %xmm0, 0(%rsp)\n movaps %xmm1, 16(%rsp)\n movaps %xmm2, 32(%rsp)\n movaps %xmm3, 48(%rsp)\n"
@@ -314,7 +386,7 @@ extern "C" void krait_jit_poll(Context* context, const void* pc, void* frame) {
       "movaps 192(%rsp), %xmm12\n movaps 208(%rsp), %xmm13\n movaps 224(%rsp), %xmm14\n movaps 240(%rsp), %xmm15\n"
       "leaq -64(%rbp), %rsp\n"
       "popq %r10\n popq %r9\n popq %r8\n popq %rdi\n popq %rsi\n popq %rdx\n popq %rcx\n popq %rax\n"
-      "popq %rbp\n ret\n");
+      "popq %rbp\n .cfi_def_cfa %rsp, 8\n ret\n");
 }
 
 extern "C" [[noreturn]] void krait_jit_trap(Context* context, const void* pc, void* frame, uint32_t kind) {
@@ -341,7 +413,8 @@ const void* const* builtin_table() {
       address_of(poll_stub_code), address_of(memory_grow),   address_of(memory_copy), address_of(memory_fill),
       address_of(memory_init), address_of(data_drop),        address_of(memory_size), address_of(memory_check),
       address_of(atomic_check), address_of(atomic_wait_on<uint32_t>), address_of(atomic_wait_on<uint64_t>),
-      address_of(atomic_notify), address_of(table_get),      address_of(table_set),
+      address_of(atomic_notify), address_of(code_of), address_of(throw_tag), address_of(throw_ref),
+      address_of(caught_exception), address_of(exception_payload), address_of(table_get),      address_of(table_set),
       address_of(table_size),  address_of(table_grow),       address_of(table_fill), address_of(table_copy),
       address_of(table_init),  address_of(elem_drop),        address_of(ref_func)};
   static_assert(std::size(Table) == static_cast<size_t>(Builtin::Count));

@@ -19,6 +19,14 @@ struct Site {
   [[nodiscard]] uint32_t kind() const { return wasm_and_kind >> WasmBits; }
 };
 
+/// Behind the call that returns to `site`, exceptions of `tag` (engine::NoIndex: all) go on at `target`. Of one site, those
+/// that come first are tried first.
+struct Landing {
+  uint32_t site;
+  uint32_t tag;
+  uint32_t target;
+};
+
 struct CallSite {
   uint32_t offset;  ///< of the 32-bit displacement
   uint32_t func;    ///< function index
@@ -28,7 +36,9 @@ struct CompiledFunction {
   std::vector<uint8_t> bytes;
   std::vector<CallSite> calls;
   std::vector<Site> sites;       ///< ascending
+  std::vector<Landing> landings; ///< ascending by site
   uint32_t frame_bytes = 0;
+  uint32_t argument_bytes = 0;   ///< on the stack, taken off at its return
   bool tail_calls = false;       ///< makes some
   std::string declined;          ///< why the interpreter runs it, or ""
 };

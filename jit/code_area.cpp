@@ -25,15 +25,15 @@ constexpr size_t round_up(size_t n, size_t to) { return (n + to - 1) & ~(to - 1)
 
 }  // namespace
 
-std::unique_ptr<CodeArea> CodeArea::create(const engine::Module& module) {
-  std::unique_ptr<CodeArea> area(new CodeArea);
-  return area->reserve(module) ? std::move(area) : nullptr;
+std::unique_ptr<CodeArea> CodeArea::create(const engine::Module& module, const Audience& audience) {
+  std::unique_ptr<CodeArea> area(new CodeArea(module, audience));
+  return area->reserve() ? std::move(area) : nullptr;
 }
 
-bool CodeArea::reserve(const engine::Module& module) {
-  const size_t functions = module.func_types.size();
+bool CodeArea::reserve() {
+  const size_t functions = module_.func_types.size();
   size_t wasm = 0;
-  for (const engine::Function& f : module.functions) wasm += f.code_end - f.code_begin;
+  for (const engine::Function& f : module_.functions) wasm += f.code_end - f.code_begin;
   const size_t calls = round_up(functions * sizeof(engine::FuncEntry), Page), stubs = round_up(functions * StubBytes, Page);
   // Code is about twice its wasm; each function may come alone, in pages of its own, and once more for each of some loops.
   reserved_ = calls + stubs + round_up(8 * wasm, Page) + 2 * functions * Page + 64 * Page;
@@ -110,25 +110,37 @@ bool CodeArea::publish(std::span<Item> items) {
     const auto begin = static_cast<uint32_t>(at = round_up(at, CodeAlignment));
     std::memcpy(base_ + at, item.code->bytes.data(), item.code->bytes.size());
     at += item.code->bytes.size();
-    piece->functions.push_back({begin, static_cast<uint32_t>(at), item.code->frame_bytes, !item.is_thunk});
+    piece->functions.push_back({begin, static_cast<uint32_t>(at), item.code->frame_bytes, !item.is_thunk,
+                                static_cast<uint16_t>(item.code->argument_bytes)});
     piece->indices.push_back(item.func);
+    for (const Landing& l : item.code->landings) piece->landings.push_back({l.site + begin, l.tag, l.target + begin});
     for (const Site& s : item.code->sites) piece->sites.push_back({s.offset + begin, s.wasm_and_kind});
     item.at = base_ + begin;
     offsets.push_back(begin);
     if (!item.from_loop) placed_[item.func] = begin;
   }
   for (size_t i = 0; i < items.size(); ++i) link(items[i], offsets[i]);
-  if (close_pages(bytes, std::move(piece))) return true;
+  if (close_pages(bytes, std::move(piece))) {
+    std::vector<CodeSymbol> symbols;
+    for (const Item& item : items) symbols.push_back({item.at, item.code->bytes.size(), module_.func_name(item.func)});
+    known_.push_back(audience_.tell(symbols));
+    return true;
+  }
   for (const Item& item : items)
     if (!item.from_loop) placed_[item.func] = 0;
   return false;
 }
 
-const std::byte* CodeArea::publish(std::span<const uint8_t> bytes) {
+const std::byte* CodeArea::publish(std::span<const uint8_t> bytes, std::span<const size_t> begins) {
   std::byte* const out = open_pages(bytes.size());
   if (!out) return nullptr;
   std::memcpy(out, bytes.data(), bytes.size());
-  return close_pages(bytes.size(), std::make_unique<Piece>()) ? out : nullptr;
+  if (!close_pages(bytes.size(), std::make_unique<Piece>())) return nullptr;
+  std::vector<CodeSymbol> symbols;
+  for (size_t i = 0; i < begins.size(); ++i)
+    symbols.push_back({out + begins[i], (i + 1 < begins.size() ? begins[i + 1] : bytes.size()) - begins[i], "[enter]"});
+  known_.push_back(audience_.tell(symbols));
+  return out;
 }
 
 void CodeArea::call_through(uint32_t func, const void* code) {
@@ -147,8 +159,8 @@ bool CodeArea::find(const std::byte* pc, bool call, CodePlace& place) const {
   const FunctionRecord* r = piece ? function_at(piece->functions, within) : nullptr;
   if (!r) return false;
   const Site* site = site_at(piece->sites, offset, call);
-  place = {piece->indices[static_cast<size_t>(r - piece->functions.data())], r->compiled != 0, r->frame_bytes,
-           site ? site->wasm_pc() : 0};
+  place = {piece->indices[static_cast<size_t>(r - piece->functions.data())], r->compiled != 0, r->frame_bytes, r->arguments,
+           site ? site->wasm_pc() : 0, landings_at(piece->landings, offset), base_};
   return true;
 }
 

@@ -24,15 +24,15 @@ class CodeArea {
   };
 
   /// Null where there is no memory for it.
-  static std::unique_ptr<CodeArea> create(const engine::Module& module);
+  static std::unique_ptr<CodeArea> create(const engine::Module& module, const Audience& audience = {});
   ~CodeArea();
   CodeArea(const CodeArea&) = delete;
   CodeArea& operator=(const CodeArea&) = delete;
 
   /// Puts code into new pages, links it, and makes the pages executable. False when the area is full: nothing is published.
   bool publish(std::span<Item> items);
-  /// Bytes without calls or frames: an entry thunk. Null when the area is full.
-  const std::byte* publish(std::span<const uint8_t> bytes);
+  /// Entry thunks, one behind the other, which begin at these offsets. Null when the area is full.
+  const std::byte* publish(std::span<const uint8_t> bytes, std::span<const size_t> begins);
   /// Calls of `func` through its stub go to `code` from now on.
   void call_through(uint32_t func, const void* code);
 
@@ -45,15 +45,18 @@ class CodeArea {
     std::vector<FunctionRecord> functions;   ///< ascending, offsets in the area
     std::vector<uint32_t> indices;           ///< of each the function index
     std::vector<Site> sites;
+    std::vector<Landing> landings;
   };
-  CodeArea() = default;
-  bool reserve(const engine::Module& module);
+  CodeArea(const engine::Module& module, const Audience& audience) : module_(module), audience_(audience) {}
+  bool reserve();
   [[nodiscard]] const Piece* piece_at(uint32_t offset) const;
   std::byte* open_pages(size_t bytes);
   bool close_pages(size_t bytes, std::unique_ptr<Piece> piece);
   void link(const Item& item, uint32_t at);
   static bool lookup(const engine::CodeRange& range, uint32_t offset, uint32_t& info);
 
+  const engine::Module& module_;
+  const Audience audience_;
   std::byte* base_ = nullptr;
   size_t reserved_ = 0;
   size_t used_ = 0;                              // whole pages
@@ -63,6 +66,7 @@ class CodeArea {
   std::unique_ptr<std::atomic<const Piece*>[]> piece_of_page_;
   std::vector<std::unique_ptr<Piece>> pieces_;
   engine::CodeRange range_;
+  std::vector<std::unique_ptr<KnownToGdb>> known_;
 };
 
 }  // namespace krait::jit

@@ -24,8 +24,11 @@ void assign(const std::vector<engine::ValType>& types, std::span<const PReg> int
 
 Signature signature_of(const engine::FuncType& type) {
   Signature s;
-  assign(type.params, IntArgs, FloatArgs, s.area, s.params);
-  assign(type.results, IntResults, FloatResults, s.area, s.results);
+  assign(type.params, IntArgs, FloatArgs, s.arguments, s.params);
+  s.arguments = (s.arguments + 15) & ~15u;
+  uint32_t area = s.arguments;
+  assign(type.results, IntResults, FloatResults, area, s.results);
+  s.results_area = area - s.arguments;
   return s;
 }
 

@@ -15,11 +15,12 @@ struct Place {
   Type type = Type::None;
 };
 
+/// Stack arguments lie right above the return address, and the callee takes them off; memory results above them stay.
 struct Signature {
   std::vector<Place> params, results;
-  uint32_t area = 0;  ///< bytes of stack arguments and memory results
+  uint32_t arguments = 0;   ///< bytes of stack arguments, a multiple of 16
+  uint32_t results_area = 0;  ///< bytes of memory results; their offsets count from the arguments' start
 };
 Signature signature_of(const engine::FuncType& type);
-inline uint32_t signature_area(const engine::FuncType& type) { return signature_of(type).area; }
 
 }  // namespace krait::jit

@@ -48,8 +48,10 @@ Blob link(const engine::Module& module, std::vector<CompiledFunction>& functions
     FunctionRecord& record = blob.functions[i];
     record.compiled = f.declined.empty() && i >= module.imported_funcs && !f.bytes.empty();
     record.frame_bytes = f.frame_bytes;
+    record.arguments = static_cast<uint16_t>(f.argument_bytes);
     append(blob, f.bytes, record.begin);
     record.end = record.begin + static_cast<uint32_t>(f.bytes.size());
+    for (Landing l : f.landings) blob.landings.push_back({l.site + record.begin, l.tag, l.target + record.begin});
     for (Site s : f.sites) blob.sites.push_back({s.offset + record.begin, s.wasm_and_kind});
     std::vector<uint8_t>().swap(f.bytes);
   }
@@ -123,6 +125,24 @@ bool Image::map_code() {
   return true;
 }
 
+void Image::tell(const Audience& audience) {
+  if (!base_ || (!audience.perf_map && !audience.gdb)) return;
+  std::vector<CodeSymbol> symbols;
+  const auto& functions = blob_.functions;
+  for (uint32_t i = 0; i < functions.size(); ++i)
+    if (functions[i].end > functions[i].begin)
+      symbols.push_back({base_ + functions[i].begin, functions[i].end - functions[i].begin, module_->func_name(i)});
+  std::vector<uint32_t> thunks;  // behind the functions, in any order of types
+  for (uint32_t t = 0; t < blob_.enter_of_type.size(); ++t)
+    if (module_->canonical_type[t] == t && blob_.enter_of_type[t] != NoIndex) thunks.push_back(blob_.enter_of_type[t]);
+  std::sort(thunks.begin(), thunks.end());
+  for (size_t i = 0; i < thunks.size(); ++i) {
+    const size_t end = i + 1 < thunks.size() ? thunks[i + 1] : blob_.code.size();
+    symbols.push_back({base_ + thunks[i], end - thunks[i], "[enter]"});
+  }
+  known_ = audience.tell(symbols);
+}
+
 Image::~Image() {
   if (!base_) return;
   engine::unregister_code(range_);
@@ -146,24 +166,23 @@ bool Image::find(const std::byte* pc, bool call, CodePlace& place) const {
   const FunctionRecord* r = function_at(blob_.functions, call ? offset - 1 : offset);
   if (!r) return false;
   const Site* site = site_at(blob_.sites, offset, call);
-  place = {static_cast<uint32_t>(r - blob_.functions.data()), r->compiled != 0, r->frame_bytes, site ? site->wasm_pc() : 0};
+  place = {static_cast<uint32_t>(r - blob_.functions.data()), r->compiled != 0, r->frame_bytes, r->arguments, site ? site->wasm_pc() : 0,
+           landings_at(blob_.landings, offset), base_};
   return true;
 }
 
 void Image::trace(const Activation& activation, Trap& trap) const {
-  walk_frames(*module_, activation, trap, this, [](const void* image, const std::byte* pc, bool call, CodePlace& place) {
-    return static_cast<const Image*>(image)->find(pc, call, place);
-  });
+  walk_frames(*module_, activation, trap, *this);
 }
 
-bool enter_code(const engine::CodeImage& image, engine::Store& store, const void* thunk, const void* code,
+bool enter_code(const WalkedImage& image, engine::Store& store, const void* thunk, const void* code,
                 engine::Context* context, engine::Slot* slots) {
   engine::prepare_thread_for_faults();
   Activation activation;
   activation.previous = store.activation();
   activation.kind = Activation::Kind::Machine;
   activation.stack_top = activation.previous ? activation.previous->stack_top : store.value_stack().begin();
-  activation.unwind[0] = const_cast<engine::CodeImage*>(&image);
+  activation.unwind[0] = static_cast<engine::CodeImage*>(const_cast<WalkedImage*>(&image));
   store.set_activation(&activation);
   using Thunk = bool (*)(Activation*, const void*, engine::Context*, engine::Slot*);
   const bool done = reinterpret_cast<Thunk>(const_cast<void*>(thunk))(&activation, code, context, slots);
@@ -186,11 +205,17 @@ const Site* site_at(std::span<const Site> sites, uint32_t offset, bool call) {
   return nullptr;
 }
 
-void walk_frames(const engine::Module& module, const Activation& activation, Trap& trap, const void* image, FindPlace find) {
+std::span<const Landing> landings_at(std::span<const Landing> landings, uint32_t site) {
+  const auto [first, end] = std::equal_range(landings.begin(), landings.end(), Landing{site, 0, 0},
+                                             [](const Landing& a, const Landing& b) { return a.site < b.site; });
+  return {first, end};
+}
+
+void walk_frames(const engine::Module& module, const Activation& activation, Trap& trap, const WalkedImage& image) {
   const auto* pc = static_cast<const std::byte*>(activation.pc);
   const auto* frame = static_cast<const std::byte*>(activation.frame);
   bool call = activation.depth == 0;
-  for (CodePlace place; find(image, pc, call, place); call = true) {
+  for (CodePlace place; image.find(pc, call, place); call = true) {
     if (place.compiled) {
       if (trap.trace.size() < Trap::MaxTraceFrames)
         trap.trace.push_back({module.name(), module.func_name(place.func), place.func, place.wasm_pc});
@@ -198,7 +223,7 @@ void walk_frames(const engine::Module& module, const Activation& activation, Tra
         ++trap.frames_dropped;
     }
     std::memcpy(&pc, frame + place.frame_bytes, sizeof pc);
-    frame += place.frame_bytes + 8;
+    frame += place.frame_bytes + 8 + place.arguments;
   }
 }
 

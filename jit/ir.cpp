@@ -234,6 +234,7 @@ std::string print(const Function& f) {
     out += "  b" + std::to_string(b) + ":";
     if (block.loop_header) out += " loop";
     if (block.cold) out += " cold";
+    if (block.landing) out += block.tag == engine::NoIndex ? " lands" : " lands tag " + std::to_string(block.tag);
     if (!block.preds.empty()) out += " <-";
     for (BlockId p : block.preds) out += " b" + std::to_string(p);
     out += '\n';

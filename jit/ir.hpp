@@ -71,6 +71,7 @@ struct VectorImm {
 enum class Builtin : uint8_t {
   CallImport, CallInterpreter, CallRef, ResolveIndirect, Poll, MemoryGrow, MemoryCopy, MemoryFill, MemoryInit, DataDrop,
   MemorySize, MemoryCheck, AtomicCheck, AtomicWait32, AtomicWait64, AtomicNotify,
+  CodeOf, Throw, ThrowRef, CaughtException, ExceptionPayload,
   TableGet, TableSet, TableSize, TableGrow, TableFill, TableCopy, TableInit, ElemDrop, RefFunc, Count
 };
 
@@ -102,6 +103,8 @@ struct Block {
   float freq = 1;             ///< relative to the entry
   bool loop_header = false;
   bool cold = false;
+  bool landing = false;       ///< of an exception, from an Invoke; of any where `tag` is NoIndex
+  uint32_t tag = 0;
 };
 
 /// One function. Passes work on it in place.

@@ -8,7 +8,6 @@
 #include "jit/background.hpp"
 #include "jit/builtins.hpp"
 #include "jit/codegen.hpp"
-#include "jit/perfmap.hpp"
 #include "jit/pipeline.hpp"
 
 namespace krait::jit {
@@ -41,17 +40,17 @@ class JitCompiler final : public engine::Compiler {
     BlobIdentity identity;
     if (uses_cache(options_)) {
       identity = identity_of(*module, *options_.cache, cpu_);
-      if (std::shared_ptr<Image> image = from_cache(module, *options_.cache, identity)) return announce(module, std::move(image));
+      if (std::shared_ptr<Image> image = from_cache(module, *options_.cache, identity)) return told(std::move(image));
     }
     if (behind_) return behind_->image_for(module);
     if (options_.codegen == Codegen::InPlace) return std::make_shared<BackgroundImage>(module, in_place_);
     std::vector<CompiledFunction> functions = compile_all(*module, options_, cpu_);
     Blob blob = link(*module, functions);
     if (uses_cache(options_)) options_.cache->keep(identity.key, to_file(blob.view(), *module, identity));
-    return announce(module, Image::map(module, std::move(blob)));
+    return told(Image::map(module, std::move(blob)));
   }
-  std::shared_ptr<Image> announce(const std::shared_ptr<const Module>& module, std::shared_ptr<Image> image) const {
-    if (options_.perf_map) write_perf_map(*module, *image);
+  std::shared_ptr<Image> told(std::shared_ptr<Image> image) const {
+    image->tell({options_.perf_map, options_.gdb});
     return image;
   }
 
@@ -127,11 +126,11 @@ std::vector<std::string> pass_names() {
   return names;
 }
 
-std::string disassemble(const Module& module, uint32_t defined_func, const Options& options) {
-  std::string text = module.func_name(module.imported_funcs + defined_func) + ":\n";
-  const CompiledFunction f = compile_function(module, defined_func, options, cpu_for(options), &text);
-  if (!f.declined.empty()) text += "left to the interpreter: " + f.declined + "\n";
-  return text;
+std::vector<Stage> stages_of(const Module& module, uint32_t defined_func, const Options& options) {
+  std::vector<Stage> stages;
+  const CompiledFunction f = compile_function(module, defined_func, options, cpu_for(options), &stages);
+  if (!f.declined.empty()) stages.push_back({"declined", "left to the interpreter: " + f.declined + "\n"});
+  return stages;
 }
 
 }  // namespace krait::jit

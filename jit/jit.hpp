@@ -28,6 +28,7 @@ struct Options {
   uint64_t seed = 0;                   ///< if not 0, the allocator makes random choices
   bool baseline = false;               ///< code for any x86-64-v2, whatever this CPU has beyond
   bool perf_map = false;               ///< write /tmp/perf-PID.map
+  bool gdb = false;                    ///< tell gdb, through its JIT interface
   bool verify = false;                 ///< check the IR after each pass; broken IR aborts
   /// Leaves functions to the interpreter where this says so; for tests of mixed calls.
   bool (*decline)(uint32_t defined_func) = nullptr;
@@ -66,7 +67,13 @@ CodegenReport codegen(std::shared_ptr<const engine::Module> module, const Option
 /// The passes that can be switched off, in their order.
 std::vector<std::string> pass_names();
 
-/// A defined function's IR after each pass and its machine code, as text.
-std::string disassemble(const engine::Module& module, uint32_t defined_func, const Options& options);
+/// A function at one point of its way through the JIT.
+struct Stage {
+  std::string name;   ///< "built", the name of the pass that just ran, "x86-64", or "declined" (the text says why)
+  std::string text;   ///< a line an instruction; x86-64: behind the wasm byte offset, where that changes (OffsetColumns)
+};
+constexpr size_t OffsetColumns = 10;
+/// A defined function's IR after each pass, then its machine code.
+std::vector<Stage> stages_of(const engine::Module& module, uint32_t defined_func, const Options& options);
 
 }  // namespace krait::jit

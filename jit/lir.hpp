@@ -89,6 +89,7 @@ struct MBlock {
   float freq = 1;
   uint32_t loop_depth = 0;
   bool loop_header = false, cold = false;
+  bool landing = false;           ///< of an exception: on the way in no register has what it had
 };
 
 struct VRegInfo {

@@ -28,7 +28,7 @@ void check(const Function& f, const char* stage) {
   std::abort();
 }
 
-bool generate(Function& f, const Options& options, const CpuFeatures& cpu, CompiledFunction& out, std::string* listing) {
+bool generate(Function& f, const Options& options, const CpuFeatures& cpu, CompiledFunction& out, std::vector<Stage>* stages) {
   MFunction machine;
   select(f, cpu, machine);
   Allocation allocation;
@@ -37,18 +37,18 @@ bool generate(Function& f, const Options& options, const CpuFeatures& cpu, Compi
     return false;
   }
   std::string assembly;
-  if (!emit(machine, allocation, cpu, out, listing ? &assembly : nullptr)) {
+  if (!emit(machine, allocation, cpu, out, stages ? &assembly : nullptr)) {
     out.declined = "a frame that is too large";
     return false;
   }
-  if (listing) *listing += "x86-64:\n" + assembly;
+  if (stages) stages->push_back({"x86-64", std::move(assembly)});
   return true;
 }
 
 }  // namespace
 
 CompiledFunction compile_function(const engine::Module& module, uint32_t defined_func, const Options& options,
-                                  const CpuFeatures& cpu, std::string* listing, LoopEntry* entry) {
+                                  const CpuFeatures& cpu, std::vector<Stage>* stages, LoopEntry* entry) {
   CompiledFunction out;
   if (options.decline && options.decline(defined_func)) {
     out.declined = "left out by an option";
@@ -59,7 +59,7 @@ CompiledFunction compile_function(const engine::Module& module, uint32_t defined
     out.declined = why;
     return out;
   }
-  if (listing) *listing += "built:\n" + print(f);
+  if (stages) stages->push_back({"built", print(f)});
   if (options.verify) check(f, "build");
   for (const Pass& pass : passes()) {
     if (std::find(options.disable.begin(), options.disable.end(), pass.name) != options.disable.end()) continue;
@@ -68,10 +68,10 @@ CompiledFunction compile_function(const engine::Module& module, uint32_t defined
       return out;
     }
     pass.run(f);
-    if (listing) *listing += std::string("after ") + pass.name + ":\n" + print(f);
+    if (stages) stages->push_back({pass.name, print(f)});
     if (options.verify) check(f, pass.name);
   }
-  generate(f, options, cpu, out, listing);
+  generate(f, options, cpu, out, stages);
   return out;
 }
 

@@ -15,9 +15,9 @@ struct Pass {
 /// In the order in which they run.
 std::span<const Pass> passes();
 
-/// Compiles a defined function, from `entry` on if that is not null, or says in `declined` why not. `listing`, if not null, takes all stages as text.
+/// Compiles a defined function, from `entry` on if that is not null, or says in `declined` why not. `stages`, if not null, takes it at each point.
 CompiledFunction compile_function(const engine::Module& module, uint32_t defined_func, const Options& options,
-                                  const CpuFeatures& cpu, std::string* listing, LoopEntry* entry = nullptr);
+                                  const CpuFeatures& cpu, std::vector<Stage>* stages, LoopEntry* entry = nullptr);
 /// A thunk in the place of an import or a declined function.
 CompiledFunction compile_thunk(const engine::Module& module, uint32_t func, Builtin builtin, const CpuFeatures& cpu);
 

@@ -107,6 +107,7 @@ class Allocator {
     PlacedMove move;
     float freq;
   };
+  std::vector<bool> at_definition_;         // by vreg: an exception may come, so its slot is written as early as can be
   std::vector<Store> stores_;               // register to slot, not yet decided
   std::vector<Loc> slot_of_;                // by spill set
   Allocation out_;

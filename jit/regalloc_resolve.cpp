@@ -87,6 +87,7 @@ void Allocator::fill_operands() {
 
 void Allocator::add_move(VReg v, uint32_t pos, uint32_t phase, Loc dst, Loc src) {
   const PlacedMove placed{pos, phase, {dst, src, f_.vregs[v].type, 0}};
+  if (!dst.is_reg() && src.is_reg() && f_.blocks[block_at(pos)].landing) at_definition_[v] = true;
   if (!dst.is_reg() && src.is_reg()) stores_.push_back({v, placed, f_.blocks[block_at(pos)].freq});
   else out_.moves.push_back(placed);
 }
@@ -149,7 +150,7 @@ void Allocator::place_stores() {
       const Loc at_def = loc_at(s.vreg, def);
       if (f_.vregs[s.vreg].argument.kind == Loc::Argument || !at_def.is_reg()) {
         what = Drop;  // it is in its slot from the start
-      } else if (total[s.vreg] < f_.blocks[block].freq) {
+      } else if (total[s.vreg] < f_.blocks[block].freq && !at_definition_[s.vreg]) {
         what = Keep;
       } else {
         what = Drop;
@@ -169,6 +170,7 @@ Allocation Allocator::resolve() {
   collect_pieces();
   assign_slots();
   fill_operands();
+  at_definition_.resize(f_.vregs.size());
   inner_moves();
   edge_moves();
   place_stores();

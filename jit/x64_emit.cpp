@@ -3,6 +3,7 @@
 #include <cstddef>
 
 #include "engine/context.hpp"
+#include "jit/jit.hpp"
 #include "jit/x64_emit_impl.hpp"
 
 namespace krait::jit {
@@ -64,6 +65,7 @@ void Emitter::lay_out_frame() {
   if ((calls || vectors) && (pushed + local_bytes_ + 8) % 16 != 0) local_bytes_ += 8;
   frame_bytes_ = pushed + local_bytes_;
   out_.frame_bytes = frame_bytes_;
+  out_.argument_bytes = signature_of(*f_.ir->type).arguments;
 }
 
 void Emitter::prologue() {
@@ -109,7 +111,7 @@ x86::Mem Emitter::constant(uint64_t low, uint64_t high, uint32_t bytes) {
 x86::Mem Emitter::memory(Loc loc, uint32_t size) const {
   const uint32_t slots = (f_.outgoing + 15) & ~15u;
   const uint32_t at = loc.kind == Loc::Slot ? slots + 8 * loc.at : loc.kind == Loc::Argument ? frame_bytes_ + 8 + loc.at : loc.at;
-  return x86::Mem(x86::rsp, static_cast<int32_t>(at), size);
+  return x86::Mem(x86::rsp, static_cast<int32_t>(at + (loc.kind == Loc::Outgoing ? 0 : pushed_)), size);
 }
 
 void Emitter::load_constant(PReg dst, Type type, uint64_t bits, bool keep_flags) {
@@ -211,6 +213,7 @@ void Emitter::emit_body(uint32_t b) {
 }
 
 void Emitter::emit_inst(uint32_t b, Inst& inst) {
+  note_place(inst.wasm_pc);
   switch (inst.op) {
     case Op::Const: load_constant(static_cast<PReg>(inst.def.loc.at), inst.type, inst.imm, false); return;
     case Op::Param: return emit_params(inst);
@@ -220,6 +223,14 @@ void Emitter::emit_inst(uint32_t b, Inst& inst) {
         if (is_dispatch(to) && !f_.blocks[b].cold) emit_body(to);
         else jump_to(to);
       }
+      return;
+    case Op::Invoke:
+      last_call_[b] = out_.sites.back().offset;
+      if (const uint32_t to = target(f_.blocks[b].succs[0]); to != next_[b]) jump_to(to);
+      return;
+    case Op::Landing:
+      out_.landings.push_back({last_call_[f_.blocks[b].preds[0]], static_cast<uint32_t>(inst.imm),
+                               static_cast<uint32_t>(code_.labelOffset(labels_[b]))});
       return;
     case Op::Branch: return emit_branch(b, inst);
     case Op::Switch: return emit_switch(b, inst);
@@ -231,7 +242,8 @@ void Emitter::emit_inst(uint32_t b, Inst& inst) {
     case Op::Call:
     case Op::CallIndirect:
     case Op::TailCall:
-    case Op::TailCallIndirect: return emit_call(inst);
+    case Op::TailCallIndirect:
+    case Op::TailCallCode: return emit_call(inst);
     case Op::CallSlots:
     case Op::CallRef: return emit_call_slots(inst);
     case Op::CallBuiltin: return emit_builtin(inst);
@@ -261,6 +273,7 @@ void Emitter::finish() {
   for (size_t i = 0; i < traps_.size(); ++i) {
     const ColdTrap t = traps_[i];
     a_.bind(t.label);
+    note_place(t.wasm_pc);
     if (t.kind == TrapKind::IndirectCallTypeMismatch) {  // Scratch holds the entry, perhaps a null one
       a_.cmp(x86::Mem(r64(Scratch), offsetof(engine::FuncEntry, type), 4), static_cast<int32_t>(engine::NullType));
       a_.je(trap(TrapKind::UninitializedElement, t.wasm_pc));
@@ -270,6 +283,7 @@ void Emitter::finish() {
   }
   for (const ColdPoll& p : polls_) {
     a_.bind(p.label);
+    note_place(p.wasm_pc);
     call_builtin(Builtin::Poll, p.wasm_pc);
     a_.jmp(p.back);
   }
@@ -288,6 +302,28 @@ void Emitter::finish() {
   }
 }
 
+namespace {
+
+/// The log, with what note_place() put into lines of its own in a column on the left.
+std::string beside_places(std::string_view log) {
+  std::string out, place, last;
+  while (!log.empty()) {
+    const size_t end = std::min(log.find('\n'), log.size() - 1) + 1;
+    const std::string_view line = log.substr(0, end);
+    log.remove_prefix(end);
+    if (const size_t at = line.find_first_not_of(' '); at != line.npos && line[at] == '@') {
+      place = line.substr(at + 1, line.size() - at - 2);
+      continue;
+    }
+    const std::string& shown = place == last ? "" : place;
+    out.append(OffsetColumns - 2 - std::min(shown.size(), OffsetColumns - 2), ' ').append(shown).append("  ").append(line);
+    last = place;
+  }
+  return out;
+}
+
+}  // namespace
+
 bool Emitter::run(std::string* listing) {
   if (listing) {
     code_.setLogger(&logger_);
@@ -298,6 +334,7 @@ bool Emitter::run(std::string* listing) {
   lay_out_frame();
   if (frame_bytes_ > MaxFrame) return false;
   find_empty_blocks();
+  last_call_.resize(f_.blocks.size());
   labels_.reserve(f_.blocks.size());
   for (size_t i = 0; i < f_.blocks.size(); ++i) labels_.push_back(a_.newLabel());
   prologue();
@@ -311,7 +348,7 @@ bool Emitter::run(std::string* listing) {
   if (code_.relocateToBase(0) != asmjit::kErrorOk) return false;
   code_.copyFlattenedData(out_.bytes.data(), out_.bytes.size(), asmjit::CopySectionFlags::kPadTargetBuffer);
   std::sort(out_.sites.begin(), out_.sites.end(), [](const Site& x, const Site& y) { return x.offset < y.offset; });
-  if (listing) *listing = std::string(logger_.data(), logger_.dataSize());
+  if (listing) *listing = beside_places({logger_.data(), logger_.dataSize()});
   return true;
 }
 

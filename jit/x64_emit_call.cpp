@@ -35,36 +35,73 @@ void Emitter::call_builtin(Builtin id, uint32_t wasm_pc) {
   site(Site::Call, wasm_pc);
 }
 
-/// What goes to memory goes first: that may need Scratch, which then holds the table entry.
+/// Scratch = the FuncEntry* at an index of table 0.
+void Emitter::resolve_entry(const Inst& inst, const Operand& index) {
+  move_in(Scratch, index, Type::I32);
+  a_.cmp(r64(Scratch), context_field(offsetof(Context, table0_size), 8));
+  a_.jae(trap(TrapKind::UndefinedElement, inst.wasm_pc));
+  a_.shl(r64(Scratch), 4);
+  a_.add(r64(Scratch), context_field(offsetof(Context, table0), 8));
+  a_.cmp(x86::Mem(r64(Scratch), offsetof(FuncEntry, type), 4), static_cast<int32_t>(f_.ir->module->canonical_type[inst.imm]));
+  a_.jne(trap(TrapKind::IndirectCallTypeMismatch, inst.wasm_pc));
+}
+
+/// The callee's arguments lie at rsp. They and the return address move up to where the own arguments end, since that is where the
+/// caller has its results and expects rsp to be. All that is read is read before it is overwritten: the frame's registers
+/// first, then down from the highest address. Only xmm15 is free.
+void Emitter::leave_for_tail_call(uint32_t arguments) {
+  const uint32_t own = out_.argument_bytes;
+  if (arguments == 0 && own == 0) return epilogue();
+  constexpr uint32_t Room = 16;  // of the return address
+  a_.sub(x86::rsp, Room);
+  const auto at = [&](uint32_t offset, uint32_t size) { return x86::ptr(x86::rsp, static_cast<int32_t>(offset), size); };
+  const uint32_t frame = Room + arguments, back = frame + frame_bytes_;  // `back`: where the return address lies
+  for (size_t i = 0; i < saved_.size(); ++i) a_.mov(r64(saved_[i]), at(back - 8 * (static_cast<uint32_t>(i) + 1), 8));
+  a_.movq(xmm(FloatScratch), at(back, 8));
+  a_.movq(at(Room - 8, 8), xmm(FloatScratch));
+  const uint32_t up = frame_bytes_ + 8 + own;  // from where the arguments lie to where they go
+  for (uint32_t i = arguments; i > 0; i -= 16) {
+    a_.movups(xmm(FloatScratch), at(Room + i - 16, 16));
+    a_.movups(at(Room + i - 16 + up, 16), xmm(FloatScratch));
+  }
+  a_.movq(xmm(FloatScratch), at(Room - 8, 8));
+  a_.movq(at(Room - 8 + up, 8), xmm(FloatScratch));
+  a_.lea(x86::rsp, at(Room - 8 + up, 8));
+}
+
+/// Arguments that go to memory go first: that may need Scratch, which then holds the table entry. Checks come before rsp moves.
 void Emitter::emit_call(const Inst& inst) {
-  const bool tail = inst.op == Op::TailCall || inst.op == Op::TailCallIndirect;
+  const bool code = inst.op == Op::TailCallCode;
+  const bool tail = code || inst.op == Op::TailCall || inst.op == Op::TailCallIndirect;
   const bool indirect = inst.op == Op::CallIndirect || inst.op == Op::TailCallIndirect;
   const engine::Module& m = *f_.ir->module;
-  const engine::FuncType& type = indirect ? m.types[inst.imm] : m.type_of_func(static_cast<uint32_t>(inst.imm));
+  const engine::FuncType& type = indirect || code ? m.types[inst.imm] : m.type_of_func(static_cast<uint32_t>(inst.imm));
   const Signature s = signature_of(type);
   const auto operands = pool(inst);
-  const size_t leading = indirect ? 1 : 0;
+  const size_t leading = indirect || code ? 1 : 0;
   std::vector<Move> to_memory, to_registers;
   for (size_t i = 0; i < s.params.size(); ++i) {
     const Move move = move_of(operands[leading + i], place_of(s.params[i], Loc::Outgoing), s.params[i].type);
     (move.dst.is_reg() ? to_registers : to_memory).push_back(move);
   }
-  parallel(to_memory);
-  if (indirect) {
-    move_in(Scratch, operands[0], Type::I32);
-    a_.cmp(r64(Scratch), context_field(offsetof(Context, table0_size), 8));
-    a_.jae(trap(TrapKind::UndefinedElement, inst.wasm_pc));
-    a_.shl(r64(Scratch), 4);
-    a_.add(r64(Scratch), context_field(offsetof(Context, table0), 8));
-    a_.cmp(x86::Mem(r64(Scratch), offsetof(FuncEntry, type), 4), static_cast<int32_t>(m.canonical_type[inst.imm]));
-    a_.jne(trap(TrapKind::IndirectCallTypeMismatch, inst.wasm_pc));
+  if (indirect) resolve_entry(inst, operands[0]);
+  else if (code) move_in(Scratch, operands[0], Type::I64);
+  if (s.arguments != 0) {
+    if (leading) a_.movq(xmm(FloatScratch), r64(Scratch));
+    a_.sub(x86::rsp, s.arguments);
+    pushed_ = s.arguments;
+    parallel(to_memory);
+    if (leading) a_.movq(r64(Scratch), xmm(FloatScratch));
   }
   parallel(to_registers);
+  pushed_ = 0;
   if (tail) {
     out_.tail_calls = true;
-    epilogue();
+    leave_for_tail_call(s.arguments);
   }
-  if (indirect) {
+  if (code) {
+    a_.jmp(r64(Scratch));
+  } else if (indirect) {
     const x86::Mem entry(r64(Scratch), 0, 8);
     if (tail) a_.jmp(entry);
     else a_.call(entry);
@@ -79,7 +116,8 @@ void Emitter::emit_call(const Inst& inst) {
   site(Site::Call, inst.wasm_pc);
   std::vector<Move> results;
   for (const Operand& o : operands.subspan(leading + s.params.size())) {
-    const Place& p = s.results[o.imm];
+    Place p = s.results[o.imm];
+    p.offset -= s.arguments;  // which are gone
     results.push_back({o.loc, place_of(p, Loc::Outgoing), p.type, 0});
   }
   parallel(results);
@@ -128,7 +166,8 @@ void Emitter::emit_return(const Inst& inst) {
     moves.push_back(move_of(operands[i], place_of(s.results[i], Loc::Argument), s.results[i].type));
   parallel(moves);
   epilogue();
-  a_.ret();
+  if (s.arguments) a_.ret(s.arguments);
+  else a_.ret();
 }
 
 }  // namespace krait::jit

@@ -135,6 +135,8 @@ class Emitter {
   // x64_emit_call.cpp
   void emit_params(const Inst& inst);
   void emit_call(const Inst& inst);
+  void resolve_entry(const Inst& inst, const Operand& index);
+  void leave_for_tail_call(uint32_t arguments);
   void emit_call_slots(const Inst& inst);
   void emit_builtin(const Inst& inst);
   void emit_return(const Inst& inst);
@@ -153,6 +155,10 @@ class Emitter {
   x86::Assembler a_;
   asmjit::StringLogger logger_;
   bool logging_ = false;
+  /// Notes in the listing what the code behind comes from.
+  void note_place(uint32_t wasm_pc) {
+    if (logging_ && wasm_pc) a_.commentf("@%x", wasm_pc);
+  }
   std::vector<Label> labels_;
   std::vector<uint32_t> alias_;     // of blocks that only jump on: where to
   std::vector<uint32_t> next_;      // the block that is emitted behind this one
@@ -162,8 +168,10 @@ class Emitter {
   std::vector<Constant> constants_;
   std::vector<Table> jump_tables_;
   std::vector<MoveStep> steps_;
+  std::vector<uint32_t> last_call_; // by block that ends in an Invoke: where its call returns to
   bool duplicate_dispatch_ = true;
   uint32_t frame_bytes_ = 0, local_bytes_ = 0;
+  uint32_t pushed_ = 0;             // bytes by which rsp is lower than between calls
 };
 
 }  // namespace krait::jit

@@ -21,14 +21,19 @@ void Selector::lay_out() {
   auto critical = [&](BlockId from, uint32_t s) {
     return f_.blocks[from].succs.size() > 1 && f_.blocks[f_.blocks[from].succs[s]].preds.size() > 1;
   };
+  auto throws = [&](BlockId b) { return f_[f_.terminator(b)].op == Op::Invoke; };
   std::vector<Edge> edges;
   for (BlockId b : order) {
     number_[b] = static_cast<uint32_t>(ir_block_.size());
     ir_block_.push_back(b);
     edges.push_back({b, None});
+    if (throws(b)) continue;
     for (uint32_t s = 0; s < f_.blocks[b].succs.size(); ++s)
       if (critical(b, s)) ir_block_.push_back(None), edges.push_back({b, s});
   }
+  // Each call has a landing of its own for each clause, as an edge that is split; all of them last, in the order of the calls.
+  for (BlockId b : order)
+    for (uint32_t s = 1; throws(b) && s < f_.blocks[b].succs.size(); ++s) ir_block_.push_back(None), edges.push_back({b, s});
   out_.blocks.resize(ir_block_.size());
   for (BlockId b : order) {
     const Block& from = f_.blocks[b];
@@ -49,6 +54,7 @@ void Selector::lay_out() {
     edge.preds = {p};
     edge.succs = {to};
     edge.cold = target.cold;
+    edge.landing = throws(from);
     edge.loop_depth = std::min(out_.blocks[p].loop_depth, target.loop_depth);
     edge.freq = target.cold && !out_.blocks[p].cold
                     ? target.freq
@@ -341,6 +347,13 @@ void Selector::run() {
       Inst jump{};
       jump.op = Op::Jump;
       reversed_.push_back(jump);
+      if (out_.blocks[n].landing) {
+        Inst landing{};
+        landing.op = Op::Landing;
+        landing.imm = f_.blocks[ir_block_[out_.blocks[n].succs[0]]].tag;
+        landing.clobbers = Allocatable;
+        reversed_.push_back(landing);
+      }
     } else {
       select_block(ir_block_[n]);
     }

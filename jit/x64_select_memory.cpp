@@ -269,7 +269,7 @@ void Selector::select_switch(NodeId id) {
 void Selector::select_call(NodeId id) {
   const Node& n = f_[id];
   const engine::Module& m = *f_.module;
-  const bool tail = n.op == Op::TailCall || n.op == Op::TailCallIndirect;
+  const bool tail = n.op == Op::TailCall || n.op == Op::TailCallIndirect || n.op == Op::TailCallCode;
   const bool direct = n.op == Op::Call || n.op == Op::TailCall;
   const bool slots = n.op == Op::CallSlots || n.op == Op::CallRef;
   const engine::FuncType& type = n.op == Op::CallSlots ? m.types[n.imm >> 32] : direct ? m.type_of_func(static_cast<uint32_t>(n.imm))
@@ -301,7 +301,7 @@ void Selector::select_call(NodeId id) {
   }
   inst.count = static_cast<uint32_t>(operands.size());
   inst.first = pool(operands);
-  const uint32_t area = slots ? 8 * std::max({type.param_slots, type.result_slots, 1u}) : s.area;
+  const uint32_t area = slots ? 8 * std::max({type.param_slots, type.result_slots, 1u}) : s.results_area;
   out_.outgoing = std::max(out_.outgoing, area);
 }
 
@@ -376,7 +376,7 @@ void Selector::select_node(NodeId id) {
     }
     case Op::Branch: return select_branch(id);
     case Op::Switch: return select_switch(id);
-    case Op::Call: case Op::CallIndirect: case Op::CallSlots: case Op::CallRef: case Op::TailCall: case Op::TailCallIndirect:
+    case Op::Call: case Op::CallIndirect: case Op::CallSlots: case Op::CallRef: case Op::TailCall: case Op::TailCallIndirect: case Op::TailCallCode:
       return select_call(id);
     case Op::CallBuiltin: return select_builtin(id);
     case Op::Return: return select_return(id);

@@ -60,26 +60,27 @@ std::vector<uint8_t> emit_enter(const engine::FuncType& type) {
   asmjit::CodeHolder code;
   code.init(asmjit::Environment(asmjit::Arch::kX64));
   x86::Assembler a(&code);
-  const uint32_t area = ((s.area + 15) & ~15u) + 8;
+  const uint32_t area = ((s.results_area + 15) & ~15u) + 8;
   for (PReg r : Pushed) a.push(r64(r));
   a.mov(x86::ptr(x86::rdi, offsetof(engine::Activation, unwind) + 8, 8), x86::rsp);
   a.mov(r64(ContextReg), x86::rdx);
   a.mov(r64(MemoryBase), context_field(offsetof(engine::Context, memory0_base), 8));
   a.mov(x86::rbx, x86::rcx);
   a.mov(x86::r12, x86::rsi);
-  a.sub(x86::rsp, area);
-  auto each = [&](const std::vector<Place>& places, auto move, bool memory_first) {
+  a.sub(x86::rsp, area + s.arguments);
+  auto each = [&](const std::vector<Place>& places, auto move, bool memory_first, uint32_t popped) {
     for (bool memory : {memory_first, !memory_first}) {
       int32_t slot = 0;
-      for (const Place& p : places) {
+      for (Place p : places) {
+        p.offset -= p.reg == NoPReg ? popped : 0;
         if ((p.reg == NoPReg) == memory) move(a, p, x86::ptr(x86::rbx, slot, 8));
         slot += p.type == Type::V128 ? 16 : 8;
       }
     }
   };
-  each(s.params, load, true);  // what goes through rax first
+  each(s.params, load, true, 0);  // what goes through rax first
   a.call(x86::r12);
-  each(s.results, store, false);
+  each(s.results, store, false, s.arguments);
   a.mov(x86::eax, 1);
   a.add(x86::rsp, area);
   for (size_t i = std::size(Pushed); i-- > 0;) a.pop(r64(Pushed[i]));

@@ -11,6 +11,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "pyhost/state/imports.hpp"
+
 namespace krait::pyhost {
 
 using engine::Instance;
@@ -78,10 +80,12 @@ class Run {
     }
     wasi_.emplace(std::move(wasi));
     sandbox_.wasi = &*wasi_;
+    if (options_.state) sandbox_.state = std::make_shared<StateSession>(options_.state, options_.user);
     store_.host_data = &sandbox_;
     turn_.emplace(wasi_->waiter(), store_);
     engine::Linker linker;
     define_wasi(linker);
+    define_faasm_state(linker);
     auto instance = linker.instantiate(store_, module);
     if (!instance) {
       if (instance.error().stage == engine::InstantiateError::Stage::Link) return std::move(instance.error().link);

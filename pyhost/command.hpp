@@ -13,6 +13,8 @@
 
 namespace krait::pyhost {
 
+class LocalState;
+
 /// A host folder that the guest sees under a path of its own.
 struct HostMount {
   std::string host;        ///< path on this machine
@@ -29,6 +31,8 @@ struct CommandOptions {
   Stdio stdio = Stdio::inherit();
   engine::StoreOptions store;                                ///< compiler, limits
   Waiter* waiter = nullptr;                                  ///< null: waits block the thread
+  std::shared_ptr<LocalState> state;                         ///< null: the guest has one of its own, in memory
+  std::string user = "local";                                ///< whose state it is
 };
 
 /// How a guest ended. A trap's status is TrapStatus, as a shell shows SIGABRT.

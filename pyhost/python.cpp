@@ -145,7 +145,7 @@ Result<std::shared_ptr<const PythonRuntime>> PythonRuntime::load(const PythonCon
 namespace {
 
 Result<std::shared_ptr<Directory>> make_tree(const MappedFile& stdlib, std::shared_ptr<const void> keep,
-                                             const std::vector<HostMount>& mounts, MemoryTree& memory) {
+                                             const std::vector<HostMount>& mounts, MemoryTree& memory, Sandbox& sandbox) {
   bool built = memory.add_shared_file(ImagePath, stdlib.bytes(), std::move(keep)).ok() && memory.make_path("tmp").ok();
   std::vector<MountPoint> points;
   const bool covers_root = std::any_of(mounts.begin(), mounts.end(), [](const HostMount& m) { return m.guest == "/"; });
@@ -162,7 +162,7 @@ Result<std::shared_ptr<Directory>> make_tree(const MappedFile& stdlib, std::shar
     auto directory = memory.root()->open(own, OpenHow{.directory = true});
     if (directory) points.push_back({own, std::static_pointer_cast<Directory>(*directory)});
   }
-  if (points.empty()) return memory.root();
+  points.push_back({SharedFilesMount, shared_files(sandbox)});
   return union_directory(memory.root(), std::move(points));
 }
 
@@ -273,7 +273,7 @@ Result<void> PythonInstance::State::find_exports() {
 Result<void> PythonInstance::State::make_files() {
   const PythonRuntime::Parts& parts = runtime->parts();
   memory_tree.emplace(options.limits.tmp_bytes + (uint64_t{1} << 16));  // the room for what stands there at the start
-  auto tree = make_tree(*parts.stdlib, parts.stdlib, options.mounts, *memory_tree);
+  auto tree = make_tree(*parts.stdlib, parts.stdlib, options.mounts, *memory_tree, sandbox);
   if (!tree) return std::move(tree.error());
   stdio = options.stdio;
   wasi.emplace(WasiOptions{{"python"}, options.env, options.stdio, {{"/", std::move(*tree)}}, options.limits.open_files,

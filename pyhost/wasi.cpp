@@ -131,6 +131,8 @@ IoResult<std::string> Call::path(uint32_t address, uint32_t length) const {
   std::string path(reinterpret_cast<const char*>(text->data()), text->size());
   if (path.find('\0') != std::string::npos) return Errno::Inval;
   if (!is_utf8(path)) return Errno::IlSeq;
+  // The guest's libc puts its working directory in front of a shared file's name.
+  if (const size_t shared = path.find("/faasm://"); shared != std::string::npos) path.erase(0, shared + 1);
   return path;
 }
 

@@ -124,8 +124,13 @@ Result<engine::Compiler*> EngineOption::compiler() const {
       cache_ = std::make_unique<DiskCodeCache>(*folder);
       options.cache = cache_.get();
     }
-    const char* codegen = std::getenv("PYTHON_CODEGEN");
-    if (name_ == "auto" && !(codegen && std::string_view(codegen) == "on")) options.codegen = jit::Codegen::Behind;
+    const auto is = [](const char* name, std::string_view value) {
+      const char* set = std::getenv(name);
+      return set && set == value;
+    };
+    options.perf_map = is("KRAIT_PERF_MAP", "1");
+    options.gdb = is("KRAIT_GDB", "1");
+    if (name_ == "auto" && !is("PYTHON_CODEGEN", "on")) options.codegen = jit::Codegen::Behind;
     made_ = jit::make_compiler(std::move(options));
   }
   if (made_) return made_.get();

@@ -25,8 +25,10 @@ void add_upload(CLI::App& app, int& status);
 void add_invoke(CLI::App& app, int& status);
 void add_run(CLI::App& app, int& status);
 void add_codegen(CLI::App& app, int& status);
+void add_disasm(CLI::App& app, int& status);
 void add_paths(CLI::App& app, int& status);
 void add_list(CLI::App& app, int& status);
+void add_serve(CLI::App& app, int& status);
 void add_remove(CLI::App& app, int& status);
 void add_version(CLI::App& app, int& status);
 

@@ -11,6 +11,7 @@ constexpr const char* Footer = R"(Examples:
   krait upload demo hello examples/hello.py   keep a function in the store
   krait invoke demo hello                     call it: output to stdout, prints to stderr
   krait run script.py one two                 run a script as python3 would
+  krait serve --port 8080                     the same over HTTP
   krait run --invoke add module.wasm 1 2      call an export of a wasm module
 
 `krait VERB --help` says more of each.)";
@@ -46,7 +47,9 @@ int main(int argc, char** argv) {
   add_upload(app, status);
   add_invoke(app, status);
   add_run(app, status);
+  add_serve(app, status);
   add_codegen(app, status);
+  add_disasm(app, status);
   add_paths(app, status);
   add_list(app, status);
   add_remove(app, status);

@@ -1,5 +1,5 @@
-// jit-codegen: compiles all of a module and says how long it took; or prints one function's way through the JIT.
-//   jit-codegen FILE [--threads N] [--without PASS] [--verify] [--json] [--func NAME_OR_INDEX]
+// jit-codegen: compiles all of a module and says how long it took.
+//   jit-codegen FILE [--threads N] [--without PASS] [--verify] [--json]
 #include <sys/resource.h>
 
 #include <cstdio>
@@ -11,43 +11,24 @@
 
 #include "jit/jit.hpp"
 
-namespace {
-
-using krait::engine::Module;
-
-int print_function(const Module& module, const std::string& which, const krait::jit::Options& options) {
-  for (uint32_t i = 0; i < module.functions.size(); ++i) {
-    const uint32_t index = module.imported_funcs + i;
-    if (module.func_name(index) != which && std::to_string(index) != which) continue;
-    std::fputs(krait::jit::disassemble(module, i, options).c_str(), stdout);
-    return 0;
-  }
-  std::fprintf(stderr, "jit-codegen: no function '%s'\n", which.c_str());
-  return 1;
-}
-
-}  // namespace
-
 int main(int argc, char** argv) {
   krait::jit::Options options;
-  std::string file, func;
+  std::string file;
   bool json = false;
   for (int i = 1; i < argc; ++i) {
     if (!std::strcmp(argv[i], "--threads") && i + 1 < argc) options.threads = static_cast<uint32_t>(std::atoi(argv[++i]));
     else if (!std::strcmp(argv[i], "--without") && i + 1 < argc) options.disable.emplace_back(argv[++i]);
-    else if (!std::strcmp(argv[i], "--func") && i + 1 < argc) func = argv[++i];
     else if (!std::strcmp(argv[i], "--json")) json = true;
     else if (!std::strcmp(argv[i], "--verify")) options.verify = true;
     else file = argv[i];
   }
   std::ifstream in(file, std::ios::binary);
   std::vector<char> bytes((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
-  auto module = Module::compile(std::as_bytes(std::span<const char>(bytes)));
+  auto module = krait::engine::Module::compile(std::as_bytes(std::span<const char>(bytes)));
   if (!module) {
     std::fprintf(stderr, "jit-codegen: %s: %s\n", file.c_str(), module.error().to_string().c_str());
     return 1;
   }
-  if (!func.empty()) return print_function(**module, func, options);
   const krait::jit::CodegenReport report = krait::jit::report(*module, options);
   std::map<std::string, size_t> reasons;
   for (const auto& d : report.declined) ++reasons[d.why];

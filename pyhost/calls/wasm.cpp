@@ -53,7 +53,7 @@ Outcome<int32_t> run(engine::Store& store, const std::shared_ptr<const engine::M
   engine::Linker linker;
   define_wasi(linker);
   define_faasm(linker);
-  define_state(linker);
+  define_faasm_state(linker);
   auto instance = linker.instantiate(store, module);
   if (!instance) {
     if (instance.error().stage == engine::InstantiateError::Stage::Link) return no_entry(instance.error().link.to_string());

@@ -35,8 +35,13 @@ static PyObject* fail(int64_t code, const char* key, Py_ssize_t key_len) {
   return NULL;
 }
 
-/// True where the call is to be made again.
-static bool interrupted(int64_t code) { return code == __WASI_ERRNO_INTR && PyErr_CheckSignals() == 0; }
+/// True where the call is to be made again. The host's interrupt becomes Python's signal at the end of
+/// a loop's round, so there has to be one before the look at the signals.
+static bool interrupted(int64_t code) {
+  if (code != __WASI_ERRNO_INTR) return false;
+  for (volatile int round = 0; round < 2; round++) continue;
+  return PyErr_CheckSignals() == 0;
+}
 
 /// Runs `call`, whose value is an errno, until it is not interrupted.
 #define RETRYING(code, call)      \

@@ -197,7 +197,14 @@ void Connection::serve() {
     next = serve_one();
   } while (next == Next::Request && !stopping_);
   if (next != Next::Close) linger();
+  watch_.reset();
   io::close(fd_);
+}
+
+void Connection::hung_up() {
+  char byte;
+  if (!handling_ || !buffer_.empty() || ::recv(fd_, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0) return;
+  handling_->cancel();
 }
 
 void Connection::stop_if_idle() {
@@ -281,6 +288,8 @@ Connection::Next Connection::answer(Reader& reader, Request& request) {
   request.body = reader.take_body();
   server_.counters_.requests.fetch_add(1, std::memory_order_relaxed);
   Response response;
+  handling_ = io::current();
+  if (!watch_) watch_.emplace(fd_, [this] { hung_up(); });
   // The answer to an exception is sent outside of the handler: a coroutine must not park inside of
   // one.
   try {
@@ -290,6 +299,7 @@ Connection::Next Connection::answer(Reader& reader, Request& request) {
   } catch (...) {
     response = plain(500, "the handler failed");
   }
+  handling_ = nullptr;
   if (!sound(response.fields)) response = plain(500, "the handler made a field with a line break");
   const bool keep_alive = reader.keep_alive() && !stopping_;
   if (!respond(response, keep_alive, request.method != "HEAD")) return Next::Close;

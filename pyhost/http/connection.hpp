@@ -1,10 +1,13 @@
 // Private to pyhost/http: one connection, from accept to close.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
+#include "io/coroutine.hpp"
 #include "io/list.hpp"
+#include "io/socket.hpp"
 #include "io/time.hpp"
 #include "pyhost/http/server.hpp"
 
@@ -53,11 +56,15 @@ class Connection : public io::ListNode {
   Next refuse(unsigned status, std::string_view why);
   bool respond(const Response& response, bool keep_alive, bool with_body, bool retry_after = false);
   void linger();
+  /// The client has ended its side: who waits for nothing more of it and is still at work is cancelled.
+  void hung_up();
 
   Server& server_;
   const int fd_;
   const bool& stopping_;
   bool idle_ = false;
+  io::Coroutine* handling_ = nullptr;  // while the handler runs
+  std::optional<io::HangupWatch> watch_;  // from the first request on
   bool one_dot_zero_ = false;  // the request at hand is HTTP/1.0
   Buffer buffer_;
 };

@@ -17,7 +17,8 @@
 namespace krait::pyhost::http {
 
 /// Answers one request. Runs in the connection's coroutine and may park; several run at once, on
-/// all shards. An exception becomes a 500.
+/// all shards. An exception becomes a 500. When the client ends its side meanwhile, having sent
+/// nothing more, the coroutine is cancelled: what the handler waits for fails with -ECANCELED.
 using Handler = std::function<Response(const Request&)>;
 
 struct Limits {

@@ -4,6 +4,8 @@
 
 #include <cstring>
 
+#include "pyhost/call_sandbox.hpp"
+
 namespace krait::pyhost {
 
 using engine::Caller;
@@ -187,9 +189,10 @@ Outcome<> staged(Caller& caller, u32 ptr, u32 length) {
 
 }  // namespace
 
-StateSession& state_of(const Caller& caller) {
+StateSession& state_of(const Caller& caller) { return state_of(*static_cast<Sandbox*>(caller.store().host_data)); }
+
+StateSession& state_of(Sandbox& sandbox) {
   constexpr uint64_t OwnBytes = uint64_t{256} << 20;
-  Sandbox& sandbox = *static_cast<Sandbox*>(caller.store().host_data);
   ++sandbox.uses;
   if (!sandbox.state)
     sandbox.state = std::make_shared<StateSession>(

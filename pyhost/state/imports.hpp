@@ -9,6 +9,13 @@ namespace krait::pyhost {
 
 /// The session of the sandbox that calls; made, over a tier in memory, where the sandbox has none.
 StateSession& state_of(const engine::Caller& caller);
+StateSession& state_of(Sandbox& sandbox);
+
+/// The folder of the files that the sandbox's user shares between its functions (faasm://), for the sandbox's own tree. Positions,
+/// sizes, folders, unlink and rename work; links and times do not.
+std::shared_ptr<Directory> shared_files(Sandbox& sandbox);
+/// Where it is mounted: the path "faasm://a/b" is then a's b in it.
+constexpr const char* SharedFilesMount = "faasm:";
 
 /// The functions state_* of the module "krait", for Python; guest/krait_state.h says what each does.
 void define_state(engine::Linker& linker);

@@ -550,6 +550,15 @@ IoResult<void> LocalState::pull(const Key& key, Waiter* waiter) {
   }
 }
 
+IoResult<void> LocalState::refresh(const Key& key, Waiter* waiter) {
+  const auto user = user_of(key.user);
+  if (const ValuePtr value = in_table(*user, key)) {
+    const Access access(value, user, ++clock_);
+    if (!access->bytes.clean()) return {};
+  }
+  return pull(key, waiter);
+}
+
 IoResult<void> LocalState::remove(const Key& key, Waiter* waiter) {
   if (!store::check_state_key(key)) return Errno::Inval;
   const auto user = user_of(key.user);

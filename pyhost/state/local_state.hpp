@@ -64,6 +64,9 @@ class LocalState {
   /// value that was deleted there goes from here too, one that never was there stays.
   IoResult<void> pull(const Key& key, Waiter* waiter = nullptr);
 
+  /// A pull, unless something of the copy here is not pushed.
+  IoResult<void> refresh(const Key& key, Waiter* waiter = nullptr);
+
   /// Value and log, in both tiers. Durable on return. Fine where there is none.
   IoResult<void> remove(const Key& key, Waiter* waiter = nullptr);
   /// Of both tiers, in order.
@@ -132,6 +135,12 @@ class StateSession {
 
   /// A result for the guest to fetch when it knows its size.
   store::Bytes staged;
+  /// A guest's copy of a value in its own memory.
+  struct Mapping {
+    uint32_t address = 0;
+    uint64_t size = 0;
+  };
+  std::unordered_map<std::string, Mapping> mappings;  // by key
 
  private:
   std::shared_ptr<LocalState> state_;

@@ -76,7 +76,7 @@ TEST_CASE("branches: targets, and what they keep and drop") {
       br_table 0 1 0)            ;; 23, end 28
   )))");
   CHECK(entries(*module) == std::vector<Entry>{{8, 29, 5, 1, 1},
-                                               {16, 12, 1, 0, 0},
+                                               {16, 14, 1, 0, 0},
                                                {23, 29, 5, 1, 0},
                                                {23, 29, 5, 1, 0},
                                                {23, 29, 5, 1, 0}});
@@ -127,7 +127,7 @@ TEST_CASE("a loop's label takes its params; the function's label is its final en
     unreachable)))");
   const std::vector<Entry> found = entries(*module);
   REQUIRE(found.size() == 2);
-  CHECK(found[0] == Entry{18, 4, 0, 1, 2});
+  CHECK(found[0] == Entry{18, 6, 0, 1, 2});
   CHECK(found[1].to + 1 == module->functions[0].code_end - module->functions[0].code_begin);
   CHECK(found[1].keep == 1);
   CHECK(found[1].drop == 3);

@@ -319,3 +319,25 @@ TEST_CASE("no page is ever writable and executable") {
   }
   CHECK(checked);
 }
+
+TEST_CASE("vectors in locals and below a loop move with it") {
+  for (uint32_t hot = 1; hot < 8; ++hot) {
+    CAPTURE(hot);
+    MixedGuest g(in_place(hot));
+    g.guest.instantiate(R"((module
+      (import "h" "in_code" (func $in_code (result i32)))
+      (func (export "run") (param $n i32) (result i32) (local $v v128) (local $i i64) (local $moved i32)
+        (local.set $i (i64.const 1))
+        (v128.const i32x4 1 2 3 4)
+        (loop $l
+          (local.set $v (i32x4.add (local.get $v) (v128.const i32x4 10 20 30 40)))
+          (local.set $i (i64.shl (local.get $i) (i64.const 1)))
+          (local.set $moved (i32.or (local.get $moved) (call $in_code)))
+          (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+        (local.set $v (i32x4.add (local.get $v)))
+        (i32.add (i32x4.extract_lane 0 (local.get $v)) (i32x4.extract_lane 3 (local.get $v)))
+        (i32.add (i32.wrap_i64 (local.get $i)))
+        (i32.add (i32.mul (local.get $moved) (i32.const 100000))))))");
+    CHECK(g.guest.get<int32_t>("run", 10) == 100'000 + 10 * 50 + 1 + 4 + 1024);
+  }
+}

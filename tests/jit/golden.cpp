@@ -9,27 +9,19 @@
 
 namespace {
 
-/// Keeps the IR after the last pass, or the assembly without its bytes.
-std::string part_of(const std::string& listing, bool assembly) {
-  std::istringstream in(listing);
-  std::string line, kept;
-  bool keep = true;
-  while (std::getline(in, line)) {
-    if (line.ends_with(':') && !line.starts_with(' ') && line != "x86-64:" && line.find("after ") == 0) kept.clear(), keep = !assembly;
-    if (line == "built:") keep = !assembly;
-    if (line == "x86-64:") {
-      keep = assembly;
-      if (assembly) kept.clear();
-      continue;
+/// The IR after the last pass, or the assembly without bytes and offsets.
+std::string listing(const std::vector<krait::jit::Stage>& stages, bool assembly) {
+  std::string ir, kept;
+  for (const krait::jit::Stage& stage : stages) {
+    if (stage.name != "x86-64") ir = stage.text;
+    if (!assembly || stage.name != "x86-64") continue;
+    std::istringstream in(stage.text);
+    for (std::string line; std::getline(in, line); kept += '\n') {
+      kept += line.substr(krait::jit::OffsetColumns, line.find(';') - krait::jit::OffsetColumns);
+      while (kept.ends_with(' ')) kept.pop_back();
     }
-    if (line == "built:" || line.starts_with("after ")) continue;
-    if (!keep) continue;
-    const size_t bytes = assembly ? line.find(';') : std::string::npos;
-    kept += line.substr(0, bytes);
-    while (kept.ends_with(' ')) kept.pop_back();
-    kept += '\n';
   }
-  return kept;
+  return assembly ? kept : ir;
 }
 
 }  // namespace
@@ -45,6 +37,6 @@ int main(int argc, char** argv) {
   }
   for (uint32_t i = 0; i < (*module)->functions.size(); ++i) {
     std::printf("%s:\n", (*module)->func_name((*module)->imported_funcs + i).c_str());
-    std::fputs(part_of(krait::jit::disassemble(**module, i, {}), !std::strcmp(argv[2], "ASM")).c_str(), stdout);
+    std::fputs(listing(krait::jit::stages_of(**module, i, {}), !std::strcmp(argv[2], "ASM")).c_str(), stdout);
   }
 }

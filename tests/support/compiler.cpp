@@ -26,6 +26,7 @@ Result<jit::Options> options_from(std::string_view text) {
     else if (key == "even") options.decline = [](uint32_t func) { return func % 2 == 0; };
     else if (key == "baseline") options.baseline = true;
     else if (key == "perf") options.perf_map = true;
+    else if (key == "gdb") options.gdb = true;
     else if (key == "background") options.codegen = jit::Codegen::Behind, options.hot = 1;
     else if (key == "inplace") options.codegen = jit::Codegen::InPlace, options.hot = 1;
     else if (key == "hot") options.hot = static_cast<uint32_t>(std::stoul(value));

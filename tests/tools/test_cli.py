@@ -1,5 +1,6 @@
 """The krait command without a Python runtime: usage, the store's verbs, wasm modules."""
 import os
+import pathlib
 import shutil
 import subprocess
 import time
@@ -32,6 +33,92 @@ NUMBERS = """(module
   (func (export "pair") (result i64 f64) (i64.const -1) (f64.const 0.5))
   (func $inner (unreachable))
   (func (export "outer") (call $inner)))"""
+
+
+class Disasm(KraitTest):
+    def setUp(self):
+        super().setUp()
+        self.wasm = self.module("numbers", NUMBERS.replace("(func (export \"add\")", "(func $add (export \"add\")"))
+
+    def show(self, *words):
+        return self.ok("disasm", self.wasm, *words).stdout.decode()
+
+    def test_a_function_by_name_and_by_index(self):
+        text = self.show("add")
+        self.assertEqual(text, self.show("0"))
+        self.assertIn("-- wasm\n", text)
+        self.assertRegex(text, r" i32\.add\n")
+        if "jit" in self.ok("version").stdout.decode():
+            self.assertIn("-- built\n", text)
+            self.assertRegex(text, r"v\d+:i32 = add v\d+, v\d+")
+            offset = next(line.split(":")[0].strip() for line in text.splitlines() if line.endswith(" i32.add"))
+            self.assertRegex(self.show("add", "--pass", "x86-64"), rf"(?m)^ +{offset}  (lea|add) ")
+
+    def test_one_stage(self):
+        self.assertNotIn("-- ", self.show("add", "--pass", "wasm"))
+        self.assertIn("i32.add", self.show("add", "--pass", "wasm"))
+
+    def test_errors_say_what_to_do(self):
+        self.fails(1, "no function 'oouter'; there is outer", "disasm", self.wasm, "oouter")
+        self.fails(1, "no function 'out'; there is outer", "disasm", self.wasm, "out")
+        self.fails(1, "the module has 4, from 0 on", "disasm", self.wasm, "4")
+        self.fails(1, "a name of its name section", "disasm", self.wasm, "something_else_entirely")
+        self.fails(2, "no stage is called 'gold': there is wasm", "disasm", self.wasm, "add", "--pass", "gold")
+        self.fails(2, "give MODULE FUNC", "disasm", self.wasm)
+        self.fails(1, "cannot read", "disasm", self.folder / "none.wasm", "f")
+
+
+class Debuggers(KraitTest):
+    """What gdb and perf are told of machine code."""
+
+    def setUp(self):
+        super().setUp()
+        if "jit" not in self.ok("version").stdout.decode():
+            self.skipTest("built without the JIT")
+        self.environment["XDG_CACHE_HOME"] = str(self.folder / "cache")
+        # Ends in a system call, below frames with saved registers, spills and stack arguments.
+        self.wasm = self.module("deep", """(module
+          (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+          (memory (export "memory") 1) (data (i32.const 8) "\\10\\00\\00\\00\\03\\00\\00\\00hi\\n")
+          (func (export "innermost") (param i32 i32) (result i32)
+            (i32.add (i32.mul (local.get 0) (local.get 1))
+              (call $write (i32.const 1) (i32.const 8) (i32.const 1) (i32.const 32))))
+          (func (export "middle") (param i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
+            (i32.add (call 1 (local.get 0) (local.get 8)) (i32.xor (i32.add (local.get 1) (local.get 2))
+              (i32.add (i32.add (local.get 3) (local.get 4)) (i32.mul (local.get 5) (i32.sub (local.get 6) (local.get 7)))))))
+          (func (export "outermost") (param i32) (result i32)
+            (loop (result i32) (call 2 (local.get 0) (i32.const 1) (i32.const 2) (i32.const 3) (i32.const 4) (i32.const 5)
+              (i32.const 6) (i32.const 7) (i32.const 8))
+              (br_if 0 (i32.gt_u (i32.const 1) (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))))))""")
+
+    def test_a_backtrace_in_gdb_goes_through_machine_code_up_to_the_host(self):
+        if not shutil.which("gdb"):
+            self.skipTest("gdb not found (Debian: gdb)")
+        self.ok("codegen", self.wasm)  # else the cache's files were written first
+        environment = {**self.environment, "KRAIT_GDB": "1", "DEBUGINFOD_URLS": ""}
+        done = subprocess.run(
+            ["gdb", "-nx", "-batch", "-ex", "set confirm off", "-ex", "handle SIGSEGV nostop noprint pass", "-ex", "catch syscall writev",
+             "-ex", "catch syscall write", "-ex", "run", "-ex", "bt", "-ex", "kill", "--args", KRAIT, "run", "--engine", "jit",
+             "--invoke", "outermost", str(self.wasm), "1"],
+            env=environment, capture_output=True, text=True, timeout=120, cwd=self.folder)
+        frames = [line for line in done.stdout.splitlines() if line.startswith("#")]
+        if not frames and "ptrace" in done.stderr:
+            self.skipTest("gdb may not trace here")
+        names = [frame.split(" in ", 1)[-1].split(" (")[0] for frame in frames]
+        guest = [name for name in names if name in ("innermost", "middle", "outermost", "[enter]")]
+        self.assertEqual(guest, ["innermost", "middle", "outermost", "[enter]"], done.stdout + done.stderr)
+        self.assertTrue(names[-1].startswith("main"), done.stdout)
+
+    def test_perf_gets_a_map(self):
+        for engine in ("jit", "auto"):
+            process = subprocess.Popen([KRAIT, "run", "--engine", engine, "--invoke", "outermost", self.wasm, "1"], cwd=self.folder,
+                                       env={**self.environment, "KRAIT_PERF_MAP": "1"}, stdout=subprocess.PIPE)
+            process.communicate()
+            path = pathlib.Path(f"/tmp/perf-{process.pid}.map")
+            if engine == "auto" and not path.exists():
+                continue  # codegen behind, and over before it began
+            self.addCleanup(path.unlink)
+            self.assertRegex(path.read_text(), r"(?m)^[0-9a-f]+ [0-9a-f]+ middle$")
 
 
 class Codegen(KraitTest):
@@ -147,7 +234,7 @@ class Codegen(KraitTest):
 class Usage(KraitTest):
     def test_help(self):
         text = self.ok("--help").stdout.decode()
-        for verb in ("upload", "invoke", "run", "codegen", "paths", "list", "remove", "version"):
+        for verb in ("upload", "invoke", "run", "codegen", "disasm", "paths", "list", "remove", "version"):
             self.assertIn(verb, text)
             help_of_verb = self.ok(verb, "--help").stdout.decode()
             self.assertIn(f"krait {verb}", help_of_verb)

@@ -38,6 +38,6 @@
 ;; L6:
 ;; ud2
 ;; L2:
-;; mov r11, qword ptr [r15+80]
+;; mov r11, qword ptr [r15+72]
 ;; call qword ptr [r11+32]
 ;; short jmp L3

@@ -1,0 +1,238 @@
+"""`krait serve` over real sockets: uploads, calls, errors, framing, limits, disconnects, the end."""
+import concurrent.futures
+import contextlib
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+import unittest
+
+from support import KRAIT, KraitTest, need_runtime
+
+
+class Server:
+    """A krait serve of its own; `stop()` gives its status and what it said."""
+
+    def __init__(self, home, *options):
+        environment = {**os.environ, "KRAIT_HOME": str(home)}
+        engine = os.environ.get("KRAIT_TEST_ENGINE", "interp")
+        self.process = subprocess.Popen([KRAIT, "serve", "--port", "0", "--engine", engine, *options], env=environment,
+                                        stderr=subprocess.PIPE, text=True)
+        line = self.process.stderr.readline()
+        found = re.search(r"http://127\.0\.0\.1:(\d+)", line)
+        if not found:
+            raise AssertionError(line + self.process.communicate()[1])
+        self.port = int(found.group(1))
+
+    def connect(self, timeout=60):
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+
+    def request(self, method, path, body=None, headers=None):
+        """(status, fields, body)"""
+        with contextlib.closing(self.connect()) as connection:
+            connection.request(method, path, body, headers or {})
+            answer = connection.getresponse()
+            return answer.status, answer.headers, answer.read()
+
+    def put(self, name, source):
+        status, _, body = self.request("PUT", f"/p/u/{name}", source)
+        assert status in (200, 201), body
+
+    def raw(self, data, timeout=60):
+        """Sends bytes and reads until the server closes."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=timeout) as connection:
+            connection.sendall(data)
+            return b"".join(iter(lambda: connection.recv(65536), b""))
+
+    def stats(self):
+        return json.loads(self.request("GET", "/stats")[2])
+
+    def until(self, what):
+        """Waits until the counters say so; the test's own time limit ends it."""
+        while not what(self.stats()):
+            time.sleep(0.01)
+
+    def stop(self, which=signal.SIGTERM):
+        self.process.send_signal(which)
+        said = self.process.communicate(timeout=120)[1]
+        return self.process.returncode, said
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate()
+
+
+class Serve(KraitTest):
+    def serve(self, *options):
+        server = Server(self.home, *options)
+        self.addCleanup(server.close)
+        return server
+
+    def test_ping_upload_call_list_delete(self):
+        server = self.serve()
+        self.assertEqual(server.request("GET", "/ping")[::2], (200, b"pong\n"))
+        source = b"from pyfaasm.core import get_input, set_output\ndef faasm_main():\n  set_output(get_input()[::-1])\n"
+        status, _, body = server.request("PUT", "/p/u/reverse", source)
+        self.assertEqual(status, 201)
+        self.assertEqual({k: json.loads(body)[k] for k in ("user", "function", "kind", "bytes")},
+                         {"user": "u", "function": "reverse", "kind": "python", "bytes": len(source)})
+        data = bytes(range(256)) * 300
+        status, fields, body = server.request("POST", "/call/u/reverse", data)
+        self.assertEqual((status, body, fields["Content-Type"]), (200, data[::-1], "application/octet-stream"))
+        self.assertIn("run;dur=", fields["Server-Timing"])
+        self.assertEqual(server.request("PUT", "/p/u/reverse", source + b"\n")[0], 200)
+        self.assertEqual(server.request("GET", "/p/u/reverse")[2], source + b"\n")
+        listed = json.loads(server.request("GET", "/functions/u")[2])["functions"]
+        self.assertEqual([(f["user"], f["function"]) for f in listed], [("u", "reverse")])
+        self.assertEqual(server.request("DELETE", "/f/u/reverse")[0], 404)
+        self.assertEqual(server.request("DELETE", "/p/u/reverse")[0], 204)
+        self.assertEqual(server.request("POST", "/call/u/reverse", b"")[0], 404)
+        self.assertEqual(server.request("DELETE", "/p/u/reverse")[0], 404)
+
+    def test_wasm(self):
+        server = self.serve()
+        module = self.module("nothing", '(module (func (export "_start")))').read_bytes()
+        self.assertEqual(server.request("PUT", "/f/u/nothing", module)[0], 201)
+        self.assertEqual(server.request("POST", "/call/u/nothing", b"")[::2], (200, b""))
+        status, _, body = server.request("PUT", "/f/u/bad", module[:-3])
+        self.assertEqual((status, json.loads(body)["error"]), (400, "invalid"))
+
+    def test_errors_are_json_with_the_right_status(self):
+        server = self.serve()
+        status, _, body = server.request("PUT", "/p/u/bad", b"x = 1\nif x\n  pass\n")
+        self.assertEqual((status, json.loads(body)["error"]), (400, "invalid"))
+        self.assertIn("line 2", json.loads(body)["message"])
+        self.assertIn("SyntaxError", json.loads(body)["message"])
+        server.put("raises", "import sys\ndef faasm_main():\n  print('said'); print('cried', file=sys.stderr)\n  raise KeyError('k')\n"
+                             "def status():\n  return 7\ndef leaves():\n  import os; os._exit(3)\n"
+                             "def endless():\n  while True:\n    try:\n      while True: pass\n    except BaseException: pass\n")
+        status, fields, body = server.request("POST", "/call/u/raises", b"")
+        said = json.loads(body)
+        self.assertEqual((status, said["error"], fields["X-Krait-Error"]), (500, "exception", "exception"))
+        self.assertEqual((said["type"], said["message"], said["stdout"]), ("KeyError", "'k'", "said\n"))
+        self.assertIn("raises.py\", line 4, in faasm_main", said["traceback"])
+        self.assertIn("cried", said["stderr"])
+        status, _, body = server.request("POST", "/call/u/raises?entry=status", b"")
+        self.assertEqual((status, json.loads(body)["error"], json.loads(body)["status"]), (500, "status", 7))
+        self.assertEqual(json.loads(server.request("POST", "/call/u/raises?entry=leaves", b"")[2])["status"], 3)
+        status, _, body = server.request("POST", "/call/u/raises?entry=endless&wall_ms=50&grace_ms=50", b"")
+        self.assertEqual((status, json.loads(body)["error"]), (504, "timeout"))
+        for method, path, expected in (("POST", "/call/u/none", 404), ("POST", "/call/u/a%2Fb", 400), ("GET", "/nowhere", 404),
+                                       ("GET", "/call/u/raises", 405), ("POST", "/call/u/raises?wall_ms=x", 400),
+                                       ("POST", "/call/u/raises?no_such=1", 400), ("POST", "/call/u/%zz", 400),
+                                       ("PUT", "/p/.u/f", 400), ("POST", "/p/u/f", 405), ("GET", "/p/u/none", 404)):
+            with self.subTest(method=method, path=path):
+                status, fields, body = server.request(method, path, b"")
+                self.assertEqual(status, expected, body)
+                self.assertEqual(json.loads(body)["error"], fields["X-Krait-Error"])
+
+    def test_keep_alive_pipelining_chunks_and_expect(self):
+        server = self.serve()
+        server.put("echo", "def faasm_main(data):\n  return data\n")
+        with contextlib.closing(server.connect()) as connection:
+            connection.connect()
+            first = connection.sock
+            for i in range(5):
+                connection.request("POST", "/call/u/echo", str(i).encode())
+                self.assertEqual(connection.getresponse().read(), str(i).encode())
+                self.assertIs(connection.sock, first)
+            connection.request("POST", "/call/u/echo", iter([b"chunk ", b"by ", b"chunk"]), encode_chunked=True,
+                               headers={"Transfer-Encoding": "chunked"})
+            self.assertEqual(connection.getresponse().read(), b"chunk by chunk")
+        one = b"POST /call/u/echo HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n%s\r\n%d"
+        answers = server.raw(b"".join(one % (b"Connection: close\r\n" * (i == 7), i) for i in range(8)))
+        self.assertEqual(re.findall(rb"\r\n\r\n(\d)", answers), [b"%d" % i for i in range(8)])
+        with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
+            connection.sendall(b"POST /call/u/echo HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
+            self.assertTrue(connection.recv(100).startswith(b"HTTP/1.1 100 Continue"))
+            connection.sendall(b"ok")
+            self.assertTrue(connection.recv(10000).endswith(b"ok"))
+
+    def test_too_large(self):
+        server = self.serve("--max-body", "1000")
+        self.assertEqual(server.request("POST", "/call/u/f", b"x" * 1001)[0], 413)
+        self.assertIn(b" 413 ", server.raw(b"POST /call/u/f HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+                                           b"400\r\n" + b"x" * 1024 + b"\r\n0\r\n\r\n").split(b"\r\n")[0])
+        self.assertEqual(server.request("GET", "/ping")[0], 200)
+
+    def test_a_client_that_leaves_cancels_its_call(self):
+        server = self.serve("--shards", "1")
+        server.put("sleeps", "import time\ndef faasm_main():\n  time.sleep(3600)\ndef spins():\n  while True: pass\n")
+        for entry in ("faasm_main", "spins"):
+            with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
+                connection.sendall(b"POST /call/u/sleeps?entry=%s HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n" % entry.encode())
+                server.until(lambda s: s["running"] + s["waiting"] == 1)
+            server.until(lambda s: s["running"] + s["waiting"] == 0)
+
+    def test_full_is_503_with_retry_after(self):
+        server = self.serve("--shards", "1", "--max-requests", "3")
+        server.put("sleeps", "import time\ndef faasm_main():\n  time.sleep(3600)\n")
+        held = [server.connect() for _ in range(3)]
+        for connection in held:
+            connection.request("POST", "/call/u/sleeps", b"")
+        # The counters are a request themselves: 503 says that all three have begun.
+        while (answer := server.request("GET", "/ping"))[0] != 503:
+            time.sleep(0.01)
+        self.assertEqual(answer[1]["Retry-After"], "1")
+        for connection in held:
+            connection.close()
+        while server.request("GET", "/ping")[0] != 200:
+            time.sleep(0.01)
+
+    def test_many_sleep_at_once(self):
+        server = self.serve("--shards", "1", "--max-running", "300")
+        server.put("nap", "import time\ndef faasm_main():\n  time.sleep(0.2)\n  return b'rested'\n")
+        with concurrent.futures.ThreadPoolExecutor(64) as pool:
+            answers = list(pool.map(lambda _: server.request("POST", "/call/u/nap", b"")[::2], range(200)))
+        self.assertEqual(set(answers), {(200, b"rested")})
+
+    def test_the_end_lets_calls_finish(self):
+        server = self.serve("--access-log")
+        server.put("nap", "import time\ndef faasm_main():\n  time.sleep(1)\n  return b'done'\n")
+        with contextlib.closing(server.connect()) as busy, contextlib.closing(server.connect()) as idle:
+            idle.request("GET", "/ping")
+            idle.getresponse().read()
+            busy.request("POST", "/call/u/nap", b"")
+            server.until(lambda s: s["running"] + s["waiting"] == 1)
+            with concurrent.futures.ThreadPoolExecutor(1) as pool:
+                stopped = pool.submit(server.stop)
+                answer = busy.getresponse()
+                self.assertEqual((answer.status, answer.read(), answer.headers["Connection"]), (200, b"done", "close"))
+                status, said = stopped.result()
+        self.assertEqual(status, 0)
+        self.assertIn("stopped by SIGTERM", said)
+        self.assertNotIn("cut off", said)
+        self.assertRegex(said, r'Z POST "/call/u/nap" 200 4 \d+\.\d+ms\n')
+        with self.assertRaises(OSError):
+            server.request("GET", "/ping")
+
+    def test_the_end_cuts_off_what_does_not_finish(self):
+        server = self.serve("--drain", "0", "--shards", "1")
+        server.put("sleeps", "import time\ndef faasm_main():\n  time.sleep(3600)\ndef spins():\n  while True: pass\n")
+        held = [server.connect() for _ in range(4)]
+        for i, connection in enumerate(held):
+            connection.request("POST", "/call/u/sleeps" + "?entry=spins" * (i % 2), b"")
+        server.until(lambda s: s["running"] + s["waiting"] == 4)
+        status, said = server.stop(signal.SIGINT)
+        for connection in held:
+            connection.close()
+        self.assertEqual(status, 0, said)
+        self.assertIn("stopped by SIGINT", said)
+        self.assertIn("cut off", said)
+
+    def test_a_port_that_is_taken_is_one_clear_line(self):
+        server = self.serve()
+        done = subprocess.run([KRAIT, "serve", "--port", str(server.port)], env={**os.environ, "KRAIT_HOME": str(self.home)},
+                              capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, r"^krait: cannot listen on 127\.0\.0\.1 port \d+: Address already in use\n$")
+
+
+if __name__ == "__main__":
+    need_runtime()
+    unittest.main()
