@@ -149,7 +149,7 @@ bool Decoder::code_section() {
                         std::to_string(declared_functions_) + " and " + std::to_string(count));
   }
   module_.functions.resize(count);
-  const FactsReader facts(facts_, module_.bytes_.size(), count);
+  const FactsReader facts(facts_, module_.bytes().size(), count);  // bytes_ is padded
   // In compiled code a tenth of the bytes are branches' labels at most; an underestimate costs a
   // copy.
   if (facts.valid()) module_.side_table_ = facts.side_table();

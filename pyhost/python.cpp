@@ -562,7 +562,7 @@ Result<Ended> run_script(std::shared_ptr<const PythonRuntime> runtime, const std
 }
 
 std::vector<std::pair<std::string, std::string>> default_python_env() {
-  return {{"HOME", "/"}, {"LANG", "C.UTF-8"}, {"TMPDIR", "/tmp"}, {"TZ", "UTC"}};
+  return {{"HOME", "/"}, {"LANG", "C.UTF-8"}, {"PYTHONWASM", "1"}, {"TMPDIR", "/tmp"}, {"TZ", "UTC"}};
 }
 
 }  // namespace krait::pyhost

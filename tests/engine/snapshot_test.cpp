@@ -1,6 +1,9 @@
 // Snapshots and resets: the state of an instance as bytes, as the start of others, and put back.
 #include "engine/snapshot.hpp"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <array>
 #include <cstdio>
 #include <fstream>
@@ -64,6 +67,17 @@ long copied_kib(const void* address) {
   return -1;
 }
 
+/// A file in memory with these bytes.
+struct MappedCopy {
+  explicit MappedCopy(const std::vector<std::byte>& bytes) : fd(memfd_create("snapshot", MFD_CLOEXEC)) {
+    REQUIRE(write(fd, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()));
+  }
+  ~MappedCopy() { close(fd); }
+  MappedCopy(const MappedCopy&) = delete;
+  MappedCopy& operator=(const MappedCopy&) = delete;
+  const int fd;
+};
+
 }  // namespace
 
 TEST_CASE("instances of a snapshot share its memory, page by page, until they write") {
@@ -104,7 +118,11 @@ TEST_CASE("a snapshot starts instances in other stores, through its bytes too, a
   const auto decoded = Snapshot::decode(first.instance->module(), (*taken)->encode());
   REQUIRE(decoded.ok());
 
-  for (const auto& snapshot : {*taken, *decoded}) {
+  const MappedCopy file((*taken)->encode_plain());
+  const auto mapped = Snapshot::map(first.instance->module(), file.fd);
+  REQUIRE(mapped.ok());
+
+  for (const auto& snapshot : {*taken, *decoded, *mapped}) {
     Guest guest;
     const auto made = guest.linker.instantiate(guest.store, first.instance->module_ptr(), snapshot);
     REQUIRE(made.ok());
@@ -136,6 +154,26 @@ TEST_CASE("bytes of a snapshot that were cut or changed are refused or give a sn
     accepted += Snapshot::decode(module, changed).ok();
   }
   MESSAGE(accepted << " changed snapshots were taken");
+}
+
+TEST_CASE("a snapshot's file that was cut or changed is refused or gives a snapshot, never a crash") {
+  Guest guest;
+  guest.instantiate(Text);
+  REQUIRE(guest.call<void>("change").ok());
+  const auto taken = Snapshot::take(*guest.instance);
+  REQUIRE(taken.ok());
+  const std::vector<std::byte> bytes = (*taken)->encode_plain();
+  const Module& module = guest.instance->module();
+  for (size_t size = 0; size < bytes.size(); size += size < 256 ? 1 : 4093)
+    CHECK_FALSE(Snapshot::map(module, MappedCopy({bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(size)}).fd).ok());
+  for (size_t at = 0; at < 512; ++at) {
+    auto changed = bytes;
+    changed[at] ^= std::byte{0xff};
+    if (const auto mapped = Snapshot::map(module, MappedCopy(changed).fd)) {
+      Guest other;
+      (void)other.linker.instantiate(other.store, guest.instance->module_ptr(), *mapped);
+    }
+  }
 }
 
 TEST_CASE("a snapshot refuses state that refers to what is outside") {

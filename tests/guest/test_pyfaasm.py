@@ -1,6 +1,10 @@
 """pyfaasm under plain CPython: local mode, and a clear error without it."""
+import asyncio
 import importlib.util
+import io
+import json
 import os
+import pickle
 import sys
 import unittest
 from pathlib import Path
@@ -69,6 +73,86 @@ class LocalMode(unittest.TestCase):
         pyfaasm.set_local_input(b"\0echo")
         echo.faasm_main()
         self.assertEqual(pyfaasm.get_output(), b"\0echo")
+
+
+def part(data):
+    print("part runs")
+    pyfaasm.set_output(pyfaasm.get_input()[::-1])
+    return 5
+
+
+def broken(data):
+    raise KeyError("lost")
+
+
+class LocalChaining(unittest.TestCase):
+    """A chained call is a plain call, its result is kept; the rest is as in a service."""
+
+    def setUp(self):
+        patch = mock.patch.dict(os.environ, {"PYTHON_LOCAL_OUTPUT": "1", "PYTHON_LOCAL_CHAINING": "1"})
+        patch.start()
+        self.addCleanup(patch.stop)
+        stderr = mock.patch("sys.stderr", io.StringIO())
+        stderr.start()
+        self.addCleanup(stderr.stop)
+
+    def test_chain_and_await(self):
+        pyfaasm.set_local_input(b"mine")
+        pyfaasm.set_output(b"mine")
+        first, second = pyfaasm.chain(part, b"abc"), pyfaasm.chain_this_with_input(part, b"")
+        self.assertEqual(pyfaasm.await_all([first, second]), [5, 5])
+        self.assertEqual(pyfaasm.await_call_output(first, check=False), b"cba")
+        self.assertIn(pyfaasm.await_any([first, second]), (first, second))
+        self.assertEqual((pyfaasm.get_input(), pyfaasm.get_output()), (b"mine", b"mine"))
+        for unknown in (0, 10**6):
+            with self.assertRaises(LookupError):
+                pyfaasm.await_call(unknown)
+
+    def test_a_failed_call(self):
+        call = pyfaasm.chain(broken, b"")
+        self.assertEqual(pyfaasm.await_call(call), 1)
+        with self.assertRaises(pyfaasm.CallError) as caught:
+            pyfaasm.await_call(call, check=True)
+        self.assertEqual((caught.exception.error_type, caught.exception.status), ("KeyError", 1))
+        self.assertIn("in broken", str(caught.exception))
+        self.assertEqual(pickle.loads(pickle.dumps(caught.exception)).traceback, caught.exception.traceback)
+
+    def test_async_forms(self):
+        async def main():
+            call = pyfaasm.chain(part, b"12")
+            self.assertEqual(await pyfaasm.await_call_async(call), 5)
+            self.assertEqual(await pyfaasm.await_all_async([call, call]), [5, 5])
+            self.assertEqual(await pyfaasm.await_any_async([call]), call)
+            return await pyfaasm.await_call_output_async(call, check=False)
+
+        self.assertEqual(asyncio.run(main()), b"21")
+
+    def test_the_examples(self):
+        import chain
+        import dict_state
+
+        self.assertFalse(chain.faasm_main())
+        self.assertFalse(dict_state.faasm_main())
+
+    def test_emulator(self):
+        self.assertEqual(pyfaasm.set_emulator_message('{"user": "python", "input_data": "in"}'), 1)
+        self.assertEqual(pyfaasm.get_input(), b"in")
+        pyfaasm.set_output(b"out")
+        with self.assertRaises(RuntimeError):
+            pyfaasm.get_emulator_async_response()
+        pyfaasm.set_emulator_status(True)
+        self.assertEqual(json.loads(pyfaasm.get_emulator_async_response()), {"id": 1, "success": True, "output_data": "out"})
+
+    def test_all_is_in_core_too_and_what_needs_numpy_says_so(self):
+        from pyfaasm import config, core, objects
+
+        self.assertIs(core.chain_this_with_input, pyfaasm.chain)
+        self.assertIsNotNone(objects.Dictionary())
+        conf = config.MatrixConf(1024, 2)
+        self.assertEqual((conf.bytes_per_matrix, conf.get_submatrices_per_row(2), conf.get_submatrix_size(2), conf.get_bytes_per_submatrix(2)),
+                         (1024 * 1024 * 4, 4, 256, 256 * 256 * 4))
+        with mock.patch.dict(sys.modules, {"numpy": None}), self.assertRaisesRegex(ImportError, "needs numpy"):
+            importlib.import_module("pyfaasm.matrix")
 
 
 class LocalState(unittest.TestCase):

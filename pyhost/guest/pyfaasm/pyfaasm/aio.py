@@ -12,8 +12,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 
-from . import chain as _chain
 from . import core
+from .chain import _output, _status, _wait, cancel_call, chain
 
 _POLL_SECONDS = 0.001  # how often calls are looked at where a loop waits for descriptors too
 
@@ -30,7 +30,7 @@ class _Selector:
 
     def _wake(self, timeout: float | None) -> bool:
         ids = list(self.waits)
-        index = _chain._wait(ids, timeout)
+        index = _wait(ids, timeout)
         if index is None:
             return False
         for future in self.waits.pop(ids[index]):
@@ -55,12 +55,12 @@ class _Selector:
 
 
 async def _ended(call_id: int) -> None:
-    if core.is_local_chaining() or _chain._wait([call_id], 0) is not None:
+    if core.is_local_chaining() or _wait([call_id], 0) is not None:
         return
     loop = asyncio.get_running_loop()
     selector = getattr(loop, "_selector", None)
     if selector is None:  # a loop of another make
-        while _chain._wait([call_id], 0) is None:
+        while _wait([call_id], 0) is None:
             await asyncio.sleep(_POLL_SECONDS)
         return
     if not isinstance(selector, _Selector):
@@ -80,13 +80,13 @@ async def _ended(call_id: int) -> None:
 async def await_call_async(call_id: int, *, check: bool = False) -> int:
     """await_call() for a coroutine. For a timeout, asyncio.timeout(); the call goes on when the wait is cancelled."""
     await _ended(call_id)
-    return _chain._status(call_id, check)
+    return _status(call_id, check)
 
 
 async def await_call_output_async(call_id: int, *, check: bool = True) -> bytes:
     """await_call_output() for a coroutine."""
     await _ended(call_id)
-    return _chain._output(call_id, check)
+    return _output(call_id, check)
 
 
 async def await_any_async(call_ids: Iterable[int]) -> int:
@@ -112,9 +112,9 @@ async def await_all_async(call_ids: Iterable[int], *, check: bool = False) -> li
 
 async def call(func: Callable | str, input_data: bytes = b"") -> bytes:
     """chain() and await_call_output(): the callee's output. A cancel of the waiting coroutine cancels the call."""
-    call_id = _chain.chain(func, input_data)
+    call_id = chain(func, input_data)
     try:
         return await await_call_output_async(call_id)
     except asyncio.CancelledError:
-        _chain.cancel_call(call_id)
+        cancel_call(call_id)
         raise
