@@ -38,6 +38,7 @@ struct BranchEntry {
   uint32_t keep;
   uint32_t drop : 31;
   uint32_t backward : 1;
+  static constexpr uint32_t MostDrop = 0x7fff'ffff;  ///< far beyond any operand stack
   [[nodiscard]] bool only_jumps() const { return (drop | backward) == 0; }
 };
 

@@ -270,13 +270,13 @@ bool Validator::call() {
 // -- The side table --
 
 void Validator::emit(uint32_t keep, uint32_t drop) {
-  if (!dead_) side_table_.push_back({0, 0, keep, drop, 0});
+  if (!dead_) side_table_.push_back({0, 0, keep, drop & BranchEntry::MostDrop, 0});
 }
 
 /// Adds an entry of the present instruction to a list that awaits its target (invariant 2).
 void Validator::push_entry(uint32_t& list, uint32_t keep, uint32_t drop) {
   const uint32_t entry = stp();
-  side_table_.push_back({static_cast<int32_t>(list), static_cast<int32_t>(in_.offset), keep, drop, 0});
+  side_table_.push_back({static_cast<int32_t>(list), static_cast<int32_t>(in_.offset), keep, drop & BranchEntry::MostDrop, 0});
   list = entry;
 }
 

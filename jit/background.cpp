@@ -16,6 +16,7 @@
 
 #include "engine/store.hpp"
 #include "jit/builtins.hpp"
+#include "jit/convention.hpp"
 #include "jit/pipeline.hpp"
 #include "jit/x64_stubs.hpp"
 
@@ -189,8 +190,8 @@ void BackgroundImage::compile_loop(uint32_t defined, uint32_t loop) {
     CodeArea::Item item{imported() + defined, &made, false, true};
     if (!prepare() || !area_->publish({&item, 1})) return;
     code->code = item.at;
-    const size_t begin = 0;
-    code->thunk = area_->publish(thunk, {&begin, 1});
+    const CodeArea::Thunk one{0, signature_of(code->entry.type).arguments};
+    code->thunk = area_->publish(thunk, {&one, 1});
   }
   if (!code->thunk) return;
   std::lock_guard lock(mutex_);
@@ -239,15 +240,16 @@ void BackgroundImage::compile_imports() {
 
 bool BackgroundImage::publish_thunks() {
   std::vector<uint8_t> bytes;
-  std::vector<size_t> offsets(module_->types.size()), begins;
+  std::vector<size_t> offsets(module_->types.size());
+  std::vector<CodeArea::Thunk> thunks;
   for (size_t t = 0; t < offsets.size(); ++t) {
     if (module_->canonical_type[t] != t || !supports(module_->types[t])) continue;
     bytes.resize((bytes.size() + CodeAlignment - 1) & ~(CodeAlignment - 1), 0xcc);
-    begins.push_back(offsets[t] = bytes.size());
+    thunks.push_back({offsets[t] = bytes.size(), signature_of(module_->types[t]).arguments});
     const std::vector<uint8_t> thunk = emit_enter(module_->types[t]);
     bytes.insert(bytes.end(), thunk.begin(), thunk.end());
   }
-  const std::byte* base = area_->publish(bytes, begins);
+  const std::byte* base = area_->publish(bytes, thunks);
   if (!base) return false;
   for (size_t t = 0; t < offsets.size(); ++t)
     if (supports(module_->types[t])) thunks_[t].store(base + offsets[module_->canonical_type[t]], std::memory_order_release);

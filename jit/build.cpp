@@ -488,6 +488,7 @@ void build_thunk(const engine::Module& module, uint32_t func_index, Builtin buil
   out.module = &module;
   out.index = func_index;
   out.type = &module.type_of_func(func_index);
+  out.thunk = true;
   out.blocks.emplace_back();
   out.order.push_back(0);
   std::vector<uint32_t> params, results;

@@ -122,7 +122,7 @@ bool CodeArea::publish(std::span<Item> items) {
   for (size_t i = 0; i < items.size(); ++i) link(items[i], offsets[i]);
   if (close_pages(bytes, std::move(piece))) {
     std::vector<CodeSymbol> symbols;
-    for (const Item& item : items) symbols.push_back({item.at, item.code->bytes.size(), module_.func_name(item.func)});
+    for (const Item& item : items) symbols.push_back({item.at, item.code->bytes.size(), module_.func_name(item.func), item.code->argument_bytes});
     known_.push_back(audience_.tell(symbols));
     return true;
   }
@@ -131,14 +131,16 @@ bool CodeArea::publish(std::span<Item> items) {
   return false;
 }
 
-const std::byte* CodeArea::publish(std::span<const uint8_t> bytes, std::span<const size_t> begins) {
+const std::byte* CodeArea::publish(std::span<const uint8_t> bytes, std::span<const Thunk> thunks) {
   std::byte* const out = open_pages(bytes.size());
   if (!out) return nullptr;
   std::memcpy(out, bytes.data(), bytes.size());
   if (!close_pages(bytes.size(), std::make_unique<Piece>())) return nullptr;
   std::vector<CodeSymbol> symbols;
-  for (size_t i = 0; i < begins.size(); ++i)
-    symbols.push_back({out + begins[i], (i + 1 < begins.size() ? begins[i + 1] : bytes.size()) - begins[i], "[enter]"});
+  for (size_t i = 0; i < thunks.size(); ++i) {
+    const size_t end = i + 1 < thunks.size() ? thunks[i + 1].begin : bytes.size();
+    symbols.push_back({out + thunks[i].begin, end - thunks[i].begin, EntryThunk, 0, thunks[i].arguments});
+  }
   known_.push_back(audience_.tell(symbols));
   return out;
 }

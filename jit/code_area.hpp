@@ -31,8 +31,13 @@ class CodeArea {
 
   /// Puts code into new pages, links it, and makes the pages executable. False when the area is full: nothing is published.
   bool publish(std::span<Item> items);
-  /// Entry thunks, one behind the other, which begin at these offsets. Null when the area is full.
-  const std::byte* publish(std::span<const uint8_t> bytes, std::span<const size_t> begins);
+  /// An entry thunk among others.
+  struct Thunk {
+    size_t begin;
+    uint32_t arguments;   ///< of its type, on the stack
+  };
+  /// Entry thunks, one behind the other. Null when the area is full.
+  const std::byte* publish(std::span<const uint8_t> bytes, std::span<const Thunk> thunks);
   /// Calls of `func` through its stub go to `code` from now on.
   void call_through(uint32_t func, const void* code);
 

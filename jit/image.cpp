@@ -9,6 +9,7 @@
 #include "engine/store.hpp"
 #include "jit/build.hpp"
 #include "jit/builtins.hpp"
+#include "jit/convention.hpp"
 #include "jit/x64_stubs.hpp"
 
 namespace krait::jit {
@@ -131,14 +132,15 @@ void Image::tell(const Audience& audience) {
   const auto& functions = blob_.functions;
   for (uint32_t i = 0; i < functions.size(); ++i)
     if (functions[i].end > functions[i].begin)
-      symbols.push_back({base_ + functions[i].begin, functions[i].end - functions[i].begin, module_->func_name(i)});
-  std::vector<uint32_t> thunks;  // behind the functions, in any order of types
+      symbols.push_back({base_ + functions[i].begin, functions[i].end - functions[i].begin, module_->func_name(i), functions[i].arguments});
+  std::vector<std::pair<uint32_t, uint32_t>> thunks;  // behind the functions: offset, type
   for (uint32_t t = 0; t < blob_.enter_of_type.size(); ++t)
-    if (module_->canonical_type[t] == t && blob_.enter_of_type[t] != NoIndex) thunks.push_back(blob_.enter_of_type[t]);
+    if (module_->canonical_type[t] == t && blob_.enter_of_type[t] != NoIndex) thunks.emplace_back(blob_.enter_of_type[t], t);
   std::sort(thunks.begin(), thunks.end());
   for (size_t i = 0; i < thunks.size(); ++i) {
-    const size_t end = i + 1 < thunks.size() ? thunks[i + 1] : blob_.code.size();
-    symbols.push_back({base_ + thunks[i], end - thunks[i], "[enter]"});
+    const auto [begin, type] = thunks[i];
+    const size_t end = i + 1 < thunks.size() ? thunks[i + 1].first : blob_.code.size();
+    symbols.push_back({base_ + begin, end - begin, EntryThunk, 0, signature_of(module_->types[type]).arguments});
   }
   known_ = audience.tell(symbols);
 }

@@ -103,9 +103,9 @@ struct Block {
   float freq = 1;             ///< relative to the entry
   bool loop_header = false;
   bool cold = false;
-  bool dispatch = false;      ///< copied to the jumps to it (opt_dispatch.cpp)
   bool landing = false;       ///< of an exception, from an Invoke; of any where `tag` is NoIndex
   uint32_t tag = 0;
+  bool dispatch = false;      ///< copied to the jumps to it (opt_dispatch.cpp)
 };
 
 /// One function. Passes work on it in place.
@@ -120,6 +120,7 @@ struct Function {
   std::vector<uint32_t> tables;       ///< of Switch nodes: for each index the successor to take
   struct Vector { uint64_t low, high; };
   std::vector<Vector> vectors;
+  bool thunk = false;                 ///< stands for another function, so it need not poll
 
   Node& operator[](NodeId id) { return nodes[id]; }
   const Node& operator[](NodeId id) const { return nodes[id]; }

@@ -79,7 +79,12 @@ constexpr unsigned DwarfOf[16] = {0, 2, 1, 3, 7, 6, 4, 5, 8, 9, 10, 11, 12, 13, 
 void frame_rules(const CodeSymbol& symbol, Bytes& out) {
   const auto* code = reinterpret_cast<const uint8_t*>(symbol.begin);
   size_t at = 0, told = 0;
-  uint64_t cfa = 8;
+  // The canonical frame address is what rsp is in the caller afterwards: above the arguments.
+  uint64_t cfa = 8 + symbol.arguments;
+  if (symbol.arguments) {
+    out.u8(CfaDefCfaOffset), out.uleb(cfa);
+    out.u8(CfaOffset | DwarfRip), out.uleb(cfa / 8);
+  }
   const auto advance = [&] {
     if (at > told) out.u8(CfaAdvance | static_cast<unsigned>(at - told));
     told = at;
@@ -97,12 +102,13 @@ void frame_rules(const CodeSymbol& symbol, Bytes& out) {
     out.uleb(cfa / 8);
   }
   // sub rsp, imm8 or imm32
-  for (const size_t last = at + (cfa == 56 ? 24 : 0); at <= last && at + 7 < symbol.size; ++at) {
+  const bool entry_thunk = symbol.name == EntryThunk;
+  for (const size_t last = at + (entry_thunk ? 24 : 0); at <= last && at + 7 < symbol.size; ++at) {
     if (code[at] != 0x48 || code[at + 2] != 0xec || (code[at + 1] != 0x83 && code[at + 1] != 0x81)) continue;
     uint32_t size = code[at + 3];
     if (code[at + 1] == 0x81) std::memcpy(&size, code + at + 3, sizeof size);
     at += code[at + 1] == 0x81 ? 7 : 4;
-    cfa += size;
+    cfa += size - symbol.handed;
     advance();
     return;
   }

@@ -14,7 +14,12 @@ struct CodeSymbol {
   const std::byte* begin;
   size_t size;
   std::string name;
+  uint32_t arguments = 0;   ///< bytes above the return address that it takes off
+  uint32_t handed = 0;      ///< bytes of its frame that its callee takes off: an entry thunk's arguments
 };
+
+/// The name of what enters machine code.
+constexpr const char* EntryThunk = "[enter]";
 
 /// Code that a debugger knows of, for as long as this lives.
 class KnownToGdb {

@@ -75,7 +75,7 @@ void Emitter::prologue() {
   if (!f_.calls && frame_bytes_ <= SmallFrame) return;
   a_.cmp(x86::rsp, context_field(offsetof(Context, stack_limit), 8));
   a_.jb(trap(TrapKind::StackOverflow, at));
-  if (f_.calls) poll(at);
+  if (f_.calls && !f_.ir->thunk) poll(at);
 }
 
 void Emitter::epilogue() {

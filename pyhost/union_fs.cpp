@@ -142,6 +142,7 @@ class UnionDirectory final : public Directory {
     for (const Mount& mount : mounts_->all) {
       if (mount.at.size() <= at_.size() || !begins_with(mount.at, at_)) continue;
       const std::string& name = mount.at[at_.size()];
+      if (name.ends_with(':')) continue;  // a scheme ("faasm:"): to be named, not to be found by those who walk a tree
       const bool itself = mount.at.size() == at_.size() + 1;
       auto stat = itself ? mount.directory->stat() : mounts_->shadow->stat_at(join(Parts(mount.at.begin(), mount.at.begin() + static_cast<long>(at_.size()) + 1)), false);
       auto known = std::find_if(entries->begin(), entries->end(), [&](const DirEntry& e) { return e.name == name; });

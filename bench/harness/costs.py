@@ -27,6 +27,7 @@ def programs(run):
     if run.paths.get("python.wasm"):
         yield "python.wasm", "engine/decode_bench", [*rounds, run.paths["python.wasm"]]
     yield "coroutines", "io/io_core_bench", rounds
+    yield "state", "pyhost/state_bench", ["--rounds", str(run.rounds(100, 20))]
     yield "beside endless neighbours", "io/io_tail_bench", rounds
     yield "echo", "io/io_echo_bench", ["--rounds", str(run.rounds(7)), "--seconds", {"full": "1", "quick": "0.3", "smoke": "0.02"}[run.size]]
 

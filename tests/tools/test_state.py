@@ -54,6 +54,7 @@ def faasm_main():
                 pass
             else:
                 raise AssertionError(kind)
+        assert 'faasm:' not in os.listdir('/') and os.path.isdir('/faasm:')
         os.unlink('faasm://c.bin')
         os.rmdir('faasm://data/deep')
         assert os.listdir('faasm://data') == ['a.txt']
