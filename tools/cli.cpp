@@ -151,7 +151,7 @@ Result<std::shared_ptr<const pyhost::PythonRuntime>> load_python(engine::Compile
   return pyhost::PythonRuntime::load({paths->reactor.string(), paths->image.string(), compiler, std::move(cache)});
 }
 
-Result<OneService> OneService::start(engine::Compiler* compiler) {
+Result<OneService> OneService::start(engine::Compiler* compiler, std::shared_ptr<pyhost::LocalState> state) {
   auto functions = open_functions();
   if (!functions) return std::move(functions.error());
   auto python = load_python(compiler);
@@ -162,9 +162,7 @@ Result<OneService> OneService::start(engine::Compiler* compiler) {
   if (!runtime) return std::move(runtime.error());
   pyhost::ServiceOptions options;
   options.limits.wall_ms = 0;  // who waits at a terminal can interrupt
-  auto state = open_state();
-  if (!state) return std::move(state.error());
-  options.state = std::move(*state);
+  options.state = std::move(state);
   auto service = pyhost::Service::start(**runtime, std::move(*functions), std::move(*python), std::move(options));
   if (!service) return std::move(service.error());
   return OneService{std::move(*runtime), std::move(*service)};

@@ -84,8 +84,9 @@ Result<std::shared_ptr<const pyhost::PythonRuntime>> load_python(engine::Compile
 struct OneService {
   std::unique_ptr<io::Runtime> runtime;
   std::unique_ptr<pyhost::Service> service;
-  /// Calls have no wall time unless they are given one.
-  static Result<OneService> start(engine::Compiler* compiler);
+  /// Calls have no wall time unless they are given one. `state` is what they share: null where an upload runs a module's
+  /// own code, which is to leave nothing behind.
+  static Result<OneService> start(engine::Compiler* compiler, std::shared_ptr<pyhost::LocalState> state);
 };
 /// The values of --limit; the error names what is wrong.
 Result<pyhost::LimitChanges> parse_limits(const std::vector<std::string>& words);

@@ -57,7 +57,9 @@ std::string json_of(const pyhost::CallReport& report) {
 }
 
 int call(const Options& options, engine::Compiler* compiler, const pyhost::LimitChanges& limits, store::Bytes input) {
-  auto serving = OneService::start(compiler);
+  auto state = open_state();
+  if (!state) return fail(state.error().to_string());
+  auto serving = OneService::start(compiler, std::move(*state));
   if (!serving) return fail(serving.error().to_string());
   pyhost::CallSpec spec{options.user, options.function, options.entry, std::move(input), limits, nullptr, nullptr};
   if (!options.json) spec.out = spec.err = pyhost::Stdio::inherit().err;  // stdout is the output's alone

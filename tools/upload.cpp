@@ -25,7 +25,7 @@ struct Options {
 int upload_python(const Options& options, store::Bytes source, const pyhost::LimitChanges& limits) {
   const auto compiler = options.engine.compiler();
   if (!compiler) return fail(compiler.error().to_string(), UsageError);
-  auto serving = OneService::start(*compiler);
+  auto serving = OneService::start(*compiler, nullptr);
   if (!serving) return fail(serving.error().to_string());
   const auto stored = serving->service->upload({options.user, options.function, store::FunctionKind::Python, std::move(source), limits, options.file});
   if (stored) return Success;

@@ -43,11 +43,16 @@
 ;; jne L6
 ;; L7:
 ;; L0:
-;; mov eax, edi
-;; mov qword ptr [rsp], rax
+;; mov ebx, edi
+;; mov qword ptr [rsp], rbx
+;; movd xmm0, ebx
+;; pshufd xmm0, xmm0, 0
+;; .db 0xE8
+;; .db 0x00, 0x00, 0x00, 0x00
 ;; L1:
-;; mov eax, 1
+;; mov ebx, 1
 ;; L2:
+;; mov eax, ebx
 ;; add rsp, 8
 ;; pop r13
 ;; pop r12
@@ -60,7 +65,7 @@
 ;; mov rdi, r15
 ;; mov r11, qword ptr [r15+72]
 ;; call qword ptr [r11+152]
-;; mov eax, dword ptr [rsp]
+;; mov ebx, dword ptr [rsp]
 ;; short jmp L2
 ;; L4:
 ;; short jmp L3
