@@ -120,16 +120,17 @@ Result<engine::Compiler*> EngineOption::compiler() const {
 #if KRAIT_JIT
   if (!made_) {
     jit::Options options;
-    if (const auto folder = code_folder()) {
-      cache_ = std::make_unique<DiskCodeCache>(*folder);
-      options.cache = cache_.get();
-    }
     const auto is = [](const char* name, std::string_view value) {
       const char* set = std::getenv(name);
       return set && set == value;
     };
     options.perf_map = is("KRAIT_PERF_MAP", "1");
     options.gdb = is("KRAIT_GDB", "1");
+    // perf looks no further than the file where code is mapped from one: its map is for code that is not.
+    if (const auto folder = code_folder(); folder && !options.perf_map) {
+      cache_ = std::make_unique<DiskCodeCache>(*folder);
+      options.cache = cache_.get();
+    }
     if (name_ == "auto" && !is("PYTHON_CODEGEN", "on")) options.codegen = jit::Codegen::Behind;
     made_ = jit::make_compiler(std::move(options));
   }
