@@ -52,14 +52,22 @@ class Server:
         fields = Path(f"/proc/{self.process.pid}/statm").read_text(encoding="ascii").split()
         return (int(fields[1]) - int(fields[2])) * resource.getpagesize()
 
-    def put(self, function, source):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        connection.request("PUT", f"/p/bench/{function}", source.encode())
+    def request(self, method, path, body):
+        """The answer's body, of status 200, 201 or 204; any other is a RuntimeError."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
+        connection.request(method, path, body.encode())
         answer = connection.getresponse()
-        body = answer.read()
+        got = answer.read()
         connection.close()
         if answer.status not in (200, 201, 204):
-            raise RuntimeError(f"PUT {function}: {answer.status} {body[:200]!r}")
+            raise RuntimeError(f"{method} {path}: {answer.status} {got[:200]!r}")
+        return got
+
+    def put(self, function, source):
+        self.request("PUT", f"/p/bench/{function}", source)
+
+    def call(self, function, body, entry="faasm_main"):
+        return self.request("POST", f"/call/bench/{function}?entry={entry}", body)
 
 
 @contextlib.contextmanager
