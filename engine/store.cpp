@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <csetjmp>
+#include <utility>
 
 #include "engine/compiler.hpp"
 #include "engine/host.hpp"
@@ -67,6 +68,30 @@ bool Store::call_raw(FuncInstance& func, Slot* slots) {
     Caller caller(*this, nullptr);
     return func.host->invoke(*func.host, caller, slots);
   }
+  return finish(run(func, slots), slots);
+}
+
+bool Store::tail_call(FuncInstance& func, const Slot* args) {
+  tail_callee_ = &func;
+  tail_slots_.assign(args, args + func.type->param_slots);
+  return false;
+}
+
+/// Each link of the chain has its arguments in a buffer of its own size, while the one after it fills the other.
+bool Store::run_tail_calls(Slot* slots) {
+  std::vector<Slot> values;
+  while (FuncInstance* func = std::exchange(tail_callee_, nullptr)) {
+    values.swap(tail_slots_);
+    values.resize(std::max<size_t>({func->type->param_slots, func->type->result_slots, 1}));
+    if (!run(*func, values.data())) continue;
+    std::copy_n(values.begin(), func->type->result_slots, slots);
+    return true;
+  }
+  return false;
+}
+
+/// One activation of a wasm function.
+bool Store::run(FuncInstance& func, Slot* slots) {
   Instance& instance = *func.context->instance;
   if (CodeImage* image = instance.code_image())
     if (image->entry(func.index - instance.module().imported_funcs)) return image->enter(*this, func, slots);

@@ -255,25 +255,6 @@ void Builder::push_results(NodeId call, const engine::FuncType& type) {
     push(i == 0 ? call : emit(Op::Result, type_of(type.results[i]), {{call}}, 0, static_cast<uint8_t>(i)));
 }
 
-/// Functions of this instance that have code are jumped to; others are called.
-void Builder::tail_call_ref(std::vector<uint32_t>& args, uint64_t type_index) {
-  const NodeId func = args[0];
-  const NodeId code = emit(Op::CallBuiltin, Type::I64, {{func}}, 0, static_cast<uint8_t>(Builtin::CodeOf));
-  const NodeId has_code = emit(Op::Ne, Type::I32, {{code, f_.constant(Type::I64, 0)}});
-  const BlockId from = current_, jump = new_block(), call = new_block();
-  emit(Op::Branch, Type::None, {{has_code}});
-  add_edge(from, jump);
-  add_edge(from, call);
-  enter(jump);
-  args[0] = code;
-  emit(Op::TailCallCode, Type::None, args, type_index);
-  enter(call);
-  args[0] = func;
-  const engine::FuncType& type = m_.types[type_index];
-  push_results(emit(Op::CallRef, type.results.empty() ? Type::None : type_of(type.results[0]), args, type_index), type);
-  emit_return();
-}
-
 const char* Builder::call_indirect(bool tail) {
   const engine::FuncType& type = m_.types[in_.index];
   if (!supports(type)) return "a signature that is too large";
@@ -292,7 +273,9 @@ const char* Builder::call_indirect(bool tail) {
     return nullptr;
   }
   if (tail) {
-    tail_call_ref(args, type_index);
+    args[0] = emit(Op::CallBuiltin, Type::I64, {{args[0]}}, 0, static_cast<uint8_t>(Builtin::CodeOf));
+    emit(Op::TailCallCode, Type::None, args, type_index);
+    current_ = None;
     return nullptr;
   }
   const Type result = type.results.empty() ? Type::None : type_of(type.results[0]);

@@ -145,7 +145,6 @@ class Builder {
   void emit_return();
   void skip_unreachable();
   void push_results(NodeId call, const engine::FuncType& type);
-  void tail_call_ref(std::vector<uint32_t>& args, uint64_t type_index);
   const char* call_indirect(bool tail);
   const char* control_instruction();
   const char* instruction();

@@ -55,6 +55,7 @@ void Emitter::lay_out_frame() {
   for (const Inst& inst : f_.insts) {
     used |= inst.clobbers & CalleeSaved;
     calls |= inst.op == Op::CallBuiltin || inst.op == Op::CallSlots || inst.op == Op::CallRef;
+    tail_calls_ |= is_tail_call(inst.op);
   }
   f_.calls = calls;
   for (PReg r = 0; r < 16; ++r)
@@ -72,10 +73,11 @@ void Emitter::prologue() {
   for (PReg r : saved_) a_.push(r64(r));
   if (local_bytes_) a_.sub(x86::rsp, local_bytes_);
   const uint32_t at = f_.insts[0].wasm_pc;
-  if (!f_.calls && frame_bytes_ <= SmallFrame) return;
-  a_.cmp(x86::rsp, context_field(offsetof(Context, stack_limit), 8));
-  a_.jb(trap(TrapKind::StackOverflow, at));
-  if (f_.calls && !f_.ir->thunk) poll(at);
+  if (f_.calls || frame_bytes_ > SmallFrame) {
+    a_.cmp(x86::rsp, context_field(offsetof(Context, stack_limit), 8));
+    a_.jb(trap(TrapKind::StackOverflow, at));
+  }
+  if ((f_.calls && !f_.ir->thunk) || tail_calls_) poll(at);  // tail calls make loops
 }
 
 void Emitter::epilogue() {

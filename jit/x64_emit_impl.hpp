@@ -172,6 +172,7 @@ class Emitter {
   std::vector<MoveStep> steps_;
   std::vector<uint32_t> last_call_; // by block that ends in an Invoke: where its call returns to
   uint32_t frame_bytes_ = 0, local_bytes_ = 0;
+  bool tail_calls_ = false;         // makes some
   uint32_t pushed_ = 0;             // bytes by which rsp is lower than between calls
 };
 
