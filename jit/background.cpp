@@ -175,8 +175,6 @@ void BackgroundImage::compile(uint32_t defined) {
 }
 
 void BackgroundImage::compile_loop(uint32_t defined, uint32_t loop) {
-  const engine::Function& wasm = module_->functions[defined];
-  if (!wasm.regions.empty()) return;  // what it caught may lie in slots that are no locals
   auto code = std::make_unique<LoopCode>();
   code->entry.loop = loop;
   const CompiledFunction made =

@@ -19,11 +19,16 @@ uint32_t Builder::snapshot(size_t values) {
   return at;
 }
 
-/// For LoopEntry, in front of the loop's phis.
+/// For LoopEntry, in front of the loop's phis. The interpreter keeps what legacy catches around the loop caught behind the locals.
 void Builder::note_entry(const Control& c) {
   entry_->header = c.target;
-  entry_->locals = static_cast<uint32_t>(locals_.size());
   entry_->state = locals_;
+  uint32_t slots = 0;
+  for (NodeId local : locals_) slots += f_[local].type == Type::V128 ? 2 : 1;
+  entry_->state.resize(locals_.size() + wasm_.local_slots - slots, f_.constant(Type::I64, 0));
+  for (const Control& outer : controls_)
+    if (outer.exception != None) entry_->state[locals_.size() + outer.exception_slot - slots] = outer.exception;
+  entry_->operands = static_cast<uint32_t>(entry_->state.size());
   entry_->state.insert(entry_->state.end(), stack_.begin(), stack_.end());
 }
 
@@ -50,7 +55,8 @@ void Builder::start_loop(Control& c) {
   c.phi_count = static_cast<uint32_t>(loop_phis_.size()) - c.first_phi;
   for (uint32_t i = 0; entered && i < c.phi_count; ++i) {
     const auto [slot, phi] = loop_phis_[c.first_phi + i];
-    entry_->phis.emplace_back(slot < entry_->locals ? slot : slot + c.height, phi);
+    const auto locals = static_cast<uint32_t>(locals_.size());
+    entry_->phis.emplace_back(slot < locals ? slot : entry_->operands + c.height + slot - locals, phi);
   }
   ++next_loop_;
   emit(Op::Poll, Type::None);

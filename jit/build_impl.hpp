@@ -79,6 +79,7 @@ struct Control {
   uint32_t first_phi = 0;      // Loop: its phis in loop_phis_
   uint32_t phi_count = 0;
   NodeId exception = None;     // Catch: what it caught
+  uint32_t exception_slot = 0; // and where the interpreter keeps it
   uint32_t region = engine::NoIndex;  // TryTable
 };
 
