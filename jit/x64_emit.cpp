@@ -199,6 +199,7 @@ void Emitter::emit_block(uint32_t b) {
   const MBlock& block = f_.blocks[b];
   if (block.loop_header && !block.cold && block.freq >= AlignFreq) a_.align(asmjit::AlignMode::kCode, 16);
   a_.bind(labels_[b]);
+  flags_ = {};
   emit_body(b);
 }
 

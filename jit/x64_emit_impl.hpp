@@ -63,6 +63,8 @@ class Emitter {
   void with_operand(asmjit::x86::Inst::Id id, const asmjit::Operand_& left, const Operand& o, Type type);
   void emit_int(const Inst& inst);
   void emit_alu(const Inst& inst);
+  [[nodiscard]] bool flags_tell(PReg r, Type type, Cond cond) const;
+  void test_zero(PReg r, Type type, Cond cond);
   void emit_modify(const Inst& inst);
   void emit_mul(const Inst& inst);
   void emit_shift(const Inst& inst);
@@ -167,6 +169,14 @@ class Emitter {
   std::vector<PReg> saved_;
   std::vector<ColdTrap> traps_;
   std::vector<ColdPoll> polls_;
+  /// The flags at this offset are those of an operation that made `of`; no label stands there.
+  struct Flags {
+    uint32_t behind = None;
+    PReg of = NoPReg;
+    Type type = Type::None;
+    bool logic = false;  ///< neither carry nor overflow
+  };
+  Flags flags_;
   std::vector<Constant> constants_;
   std::vector<Table> jump_tables_;
   std::vector<MoveStep> steps_;
