@@ -478,6 +478,7 @@ void build_thunk(const engine::Module& module, uint32_t func_index, Builtin buil
   out.index = func_index;
   out.type = &module.type_of_func(func_index);
   out.thunk = true;
+  out.polls = false;
   out.blocks.emplace_back();
   out.order.push_back(0);
   std::vector<uint32_t> params, results;

@@ -121,7 +121,8 @@ struct Function {
   std::vector<uint32_t> tables;       ///< of Switch nodes: for each index the successor to take
   struct Vector { uint64_t low, high; };
   std::vector<Vector> vectors;
-  bool thunk = false;                 ///< stands for another function, so it need not poll
+  bool thunk = false;                 ///< stands for another function
+  bool polls = true;                  ///< at its start, if that is where loops may lead
 
   Node& operator[](NodeId id) { return nodes[id]; }
   const Node& operator[](NodeId id) const { return nodes[id]; }

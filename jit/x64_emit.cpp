@@ -77,7 +77,7 @@ void Emitter::prologue() {
     a_.cmp(x86::rsp, context_field(offsetof(Context, stack_limit), 8));
     a_.jb(trap(TrapKind::StackOverflow, at));
   }
-  if ((f_.calls && !f_.ir->thunk) || tail_calls_) poll(at);  // tail calls make loops
+  if (f_.ir->polls && (f_.calls || tail_calls_)) poll(at);  // tail calls make loops
 }
 
 void Emitter::epilogue() {
