@@ -104,19 +104,28 @@ bool Store::run(FuncInstance& func, Slot* slots) {
 void Store::interrupt(uint32_t bits) {
   std::lock_guard lock(contexts_mutex_);
   pending_interrupts_.fetch_or(bits, std::memory_order_relaxed);
-  for (const auto& instance : instances_) instance->context_.interrupt.fetch_or(bits, std::memory_order_relaxed);
+  for (const auto& instance : instances_) {
+    instance->context_.interrupt.fetch_or(bits);
+    instance->context_.entry_limit.store(EntryPolls);
+  }
 }
 
 void Store::clear_interrupts() {
   std::lock_guard lock(contexts_mutex_);
   pending_interrupts_.store(0, std::memory_order_relaxed);
-  for (const auto& instance : instances_) instance->context_.interrupt.store(0, std::memory_order_relaxed);
+  for (const auto& instance : instances_) {
+    instance->context_.interrupt.store(0);
+    instance->context_.update_entry_limit();
+  }
 }
 
 bool Store::poll(Context& context) {
   const uint32_t bits = context.interrupt.load(std::memory_order_relaxed);
   pending_interrupts_.fetch_and(~bits, std::memory_order_relaxed);
-  for (const auto& instance : instances_) instance->context_.interrupt.fetch_and(~bits, std::memory_order_relaxed);
+  for (const auto& instance : instances_) {
+    instance->context_.interrupt.fetch_and(~bits);
+    instance->context_.update_entry_limit();
+  }
   if (bits & InterruptStop) return raise(TrapKind::Interrupted);
   if (bits & InterruptCall && on_interrupt)
     if (Outcome<> done = on_interrupt(); !done) return raise(std::move(done.error()));
@@ -153,7 +162,10 @@ void Store::capture_trace(Trap& trap) {
 
 void Store::set_native_stack_limit(const std::byte* limit) {
   native_stack_limit_ = limit;
-  for (const auto& instance : instances_) instance->context_.stack_limit = limit;
+  for (const auto& instance : instances_) {
+    instance->context_.stack_limit = limit;
+    instance->context_.update_entry_limit();
+  }
 }
 
 int64_t Store::grow(Memory& memory, uint64_t delta_pages) {
@@ -195,6 +207,7 @@ TagInstance* Store::add_tag(FuncType type) {
 Instance* Store::add_instance(std::unique_ptr<Instance> instance) {
   std::lock_guard lock(contexts_mutex_);
   instance->context_.interrupt = pending_interrupts_.load(std::memory_order_relaxed);  // its start function may loop
+  instance->context_.update_entry_limit();
   return instances_.emplace_back(std::move(instance)).get();
 }
 

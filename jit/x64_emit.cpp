@@ -73,11 +73,12 @@ void Emitter::prologue() {
   for (PReg r : saved_) a_.push(r64(r));
   if (local_bytes_) a_.sub(x86::rsp, local_bytes_);
   const uint32_t at = f_.insts[0].wasm_pc;
-  if (f_.calls || frame_bytes_ > SmallFrame) {
-    a_.cmp(x86::rsp, context_field(offsetof(Context, stack_limit), 8));
-    a_.jb(trap(TrapKind::StackOverflow, at));
-  }
-  if (f_.ir->polls && (f_.calls || tail_calls_)) poll(at);  // tail calls make loops
+  if (!f_.calls && !tail_calls_ && frame_bytes_ <= SmallFrame) return;  // tail calls make loops
+  ColdPoll p{a_.newLabel(), a_.newLabel(), at, trap(TrapKind::StackOverflow, at), f_.ir->polls};
+  a_.cmp(x86::rsp, context_field(offsetof(Context, entry_limit), 8));
+  a_.jb(p.label);
+  a_.bind(p.back);
+  polls_.push_back(p);
 }
 
 void Emitter::epilogue() {
@@ -96,7 +97,7 @@ asmjit::Label Emitter::trap(TrapKind kind, uint32_t wasm_pc) {
 }
 
 void Emitter::poll(uint32_t wasm_pc) {
-  ColdPoll p{a_.newLabel(), a_.newLabel(), wasm_pc};
+  ColdPoll p{a_.newLabel(), a_.newLabel(), wasm_pc, {}, true};
   a_.cmp(context_field(offsetof(Context, interrupt), 4), 0);
   a_.jne(p.label);
   a_.bind(p.back);
@@ -294,7 +295,11 @@ void Emitter::finish() {
   for (const ColdPoll& p : polls_) {
     a_.bind(p.label);
     note_place(p.wasm_pc);
-    call_builtin(Builtin::Poll, p.wasm_pc);
+    if (p.overflow.isValid()) {
+      a_.cmp(x86::rsp, context_field(offsetof(Context, stack_limit), 8));
+      a_.jb(p.overflow);
+    }
+    if (p.polls) call_builtin(Builtin::Poll, p.wasm_pc);
     a_.jmp(p.back);
   }
   std::sort(constants_.begin(), constants_.end(), [](const Constant& x, const Constant& y) { return x.bytes > y.bytes; });

@@ -18,9 +18,12 @@ class Emitter {
     engine::TrapKind kind;
     uint32_t wasm_pc;
   };
+  /// Where `overflow` is a label, that of a function's entry: perhaps there is no stack left.
   struct ColdPoll {
     Label label, back;
     uint32_t wasm_pc;
+    Label overflow;
+    bool polls;
   };
   struct Constant {
     Label label;
