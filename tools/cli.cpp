@@ -148,7 +148,8 @@ Result<std::shared_ptr<const pyhost::PythonRuntime>> load_python(engine::Compile
   if (!paths) return paths.error();
   constexpr uint64_t Cap = uint64_t{1} << 30;
   std::shared_ptr<pyhost::ImageCache> cache;
-  if (const auto folder = cache_folder()) cache = std::make_shared<pyhost::ImageCache>((*folder / "images").string(), Cap);
+  if (const auto folder = cache_folder()) cache = std::make_shared<pyhost::ImageCache>(
+        (*folder / "images").string(), Cap, [](const std::string& line) { std::fprintf(stderr, "krait: %s\n", line.c_str()); });
   return pyhost::PythonRuntime::load({paths->reactor.string(), paths->image.string(), compiler, std::move(cache)});
 }
 

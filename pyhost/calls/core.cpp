@@ -97,11 +97,11 @@ std::shared_ptr<const FunctionStart> Core::start_of(Lane& lane, const std::share
 
 std::shared_ptr<const PythonSnapshot> Core::kept(const store::Digest& key) const {
   if (!python->cache()) return nullptr;
-  const auto file = python->cache()->open(key);
-  if (!file) return nullptr;
-  auto mapped = PythonSnapshot::map(*python, file->get());
+  const auto image = python->cache()->open(key);
+  if (!image) return nullptr;
+  auto mapped = PythonSnapshot::map(*python, image->file.get());
   if (mapped) return std::move(*mapped);
-  python->cache()->drop(key);
+  python->cache()->drop(key, mapped.error().to_string());
   return nullptr;
 }
 
