@@ -534,7 +534,14 @@ Result<Ended> run_script(std::shared_ptr<const PythonRuntime> runtime, const std
     if (!shown) return std::move(shown.error());
     guest_path = std::move(*shown);
   }
-  auto instance = PythonInstance::create(std::move(runtime), std::move(options));
+  // Without a cache to have it from, or to keep it in, a snapshot costs more than it saves.
+  std::shared_ptr<const PythonSnapshot> snapshot;
+  if (runtime->cache()) {
+    auto base = base_snapshot(runtime);
+    if (!base) return std::move(base.error());
+    snapshot = std::move(*base);
+  }
+  auto instance = PythonInstance::create(std::move(runtime), std::move(options), std::move(snapshot));
   if (!instance) return std::move(instance.error());
   return (*instance)->run_file(guest_path, args, entry);
 }

@@ -50,7 +50,6 @@ struct Core {
  private:
   std::mutex base_mutex_;
   std::shared_ptr<const PythonSnapshot> base_;
-  [[nodiscard]] std::shared_ptr<const PythonSnapshot> kept(const store::Digest& key) const;
   std::shared_ptr<const FunctionStart> make_start(Lane& lane, const std::shared_ptr<Call>& call, CallReport& report);
 };
 

@@ -543,6 +543,11 @@ static int renew_standard_file(PyObject* io, const char* name, int fd) {
   if (!old || old == Py_None) return 0;
   PyObject* errors = PyObject_GetAttrString(old, "errors");
   PyObject* buffer = errors ? PyObject_CallMethod(io, "open", "isiOOOi", fd, fd == 0 ? "rb" : "wb", -1, Py_None, Py_None, Py_None, 0) : NULL;
+  if (errors && !buffer) {  // closed: None, as python3 has it
+    PyErr_Clear();
+    Py_DECREF(errors);
+    return PySys_SetObject(name, Py_None);
+  }
   PyObject* shown = PyUnicode_FromFormat("<%s>", name);
   PyObject* raw = buffer ? PyObject_GetAttrString(buffer, "raw") : NULL;
   int done = raw && shown ? PyObject_SetAttrString(raw, "name", shown) : -1;
