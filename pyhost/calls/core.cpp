@@ -112,12 +112,12 @@ void Core::cancel(const std::shared_ptr<Call>& call) {
 std::shared_ptr<const FunctionStart> Core::start_of(Lane& lane, const std::shared_ptr<Call>& call, CallReport& report) {
   FunctionVersion& function = *call->function;
   for (;;) {
-    std::shared_ptr<io::FutureCore> wait_for, mine;
+    std::shared_ptr<io::FutureCore> wait_for;
     {
       const std::lock_guard lock(function.mutex);
       if (function.start) return function.start;
-      wait_for = function.being_made;
-      if (!wait_for) mine = function.being_made = std::make_shared<io::FutureCore>();
+      if (function.being_made) function.waiting.push_back(wait_for = std::make_shared<io::FutureCore>());
+      function.being_made = true;
     }
     if (wait_for) {
       if (wait_for->wait({}) == 0) continue;
@@ -126,12 +126,14 @@ std::shared_ptr<const FunctionStart> Core::start_of(Lane& lane, const std::share
       return nullptr;
     }
     auto made = make_start(lane, call, report);
+    std::vector<std::shared_ptr<io::FutureCore>> waiting;
     {
       const std::lock_guard lock(function.mutex);
       function.start = made;
-      function.being_made.reset();
+      function.being_made = false;
+      waiting.swap(function.waiting);
     }
-    mine->set(0);
+    for (const auto& waiter : waiting) waiter->set(0);
     return made;
   }
 }
