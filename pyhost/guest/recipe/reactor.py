@@ -29,7 +29,7 @@ def _modules(context: Context, folder: Path, compiler: Path) -> list[Path]:
         include = native.SOURCE.path / "Include"
         context.run(f"compile {source}",
                     [compiler, "-O3", "-DNDEBUG", "-w", "-fno-strict-aliasing", "-fwrapv", "-fvisibility=hidden", "-std=c11",
-                     *(f"-DHAVE_{call}=1" for call in calls), "-DPy_BUILD_CORE_BUILTIN", "-I", GUEST / "include", "-include", "netdb.h",
+                     *(f"-DHAVE_{call}=1" for call in calls), "-DENABLE_IPV6=1", "-DPy_BUILD_CORE_BUILTIN", "-I", GUEST / "include", "-include", "netdb.h",
                      "-I", include / "internal", "-I", include / "internal/mimalloc", "-I", include, "-I", cpython.STEP.path,
                      "-c", native.SOURCE.path / "Modules" / source, "-o", objects[-1]], folder, environment())
     return objects
