@@ -29,6 +29,9 @@ namespace {
 
 constexpr const char* ImagePath = "lib/python313.zip";
 constexpr int32_t ReactorAbi = 2;
+// CPython ends a recursion in C after 5,000 of its own levels, of up to some ten frames each; reserved, touched as used.
+constexpr uint32_t InterpreterDepth = 60'000;
+constexpr uint64_t InterpreterStack = uint64_t{32} << 20;
 
 uint64_t monotonic_now() {
   timespec t{};
@@ -270,6 +273,8 @@ Result<void> PythonInstance::State::start() {
   engine::StoreOptions store_options;
   store_options.max_memory_pages = std::min(options.limits.memory_bytes / engine::PageSize, engine::MaxPages);
   store_options.compiler = parts.compiler;
+  store_options.max_call_depth = InterpreterDepth;
+  store_options.value_stack_bytes = InterpreterStack;
   store_options.native_stack_limit = options.native_stack_limit;
   store.emplace(store_options);
   store->host_data = static_cast<Sandbox*>(&sandbox);

@@ -9,6 +9,18 @@ namespace krait::pyhost::calls {
 
 uint64_t monotonic_ns() { return static_cast<uint64_t>(io::now_ns()); }
 
+bool Chain::hold(uint64_t more) {
+  uint64_t now = bytes.load(std::memory_order_relaxed);
+  do {
+    if (more > max_bytes || now > max_bytes - more) return false;
+  } while (!bytes.compare_exchange_weak(now, now + more, std::memory_order_relaxed));
+  return true;
+}
+
+Call::~Call() {
+  if (chain) chain->bytes -= held;
+}
+
 bool Call::watch(const std::shared_ptr<io::FutureCore>& watcher) {
   const std::lock_guard lock(mutex);
   if (state == CallState::Ended) return false;

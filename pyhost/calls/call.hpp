@@ -21,12 +21,20 @@ namespace krait::pyhost::calls {
 
 class Lane;
 struct FunctionVersion;
+struct Call;
 
 /// What all calls that came from one submit() share.
 struct Chain {
   std::atomic<uint64_t> calls{0};  ///< the first one not counted
+  std::atomic<uint64_t> live{0};   ///< calls that have not ended, the first one counted
+  std::atomic<uint64_t> bytes{0};  ///< held: chained calls' inputs and results, and what calls that wait have grown by
   uint64_t max_calls = 0;
   uint64_t max_depth = 0;
+  uint64_t max_bytes = 0;
+  std::weak_ptr<Call> first;
+
+  /// Counts `more` bytes as held; false, and counts nothing, where that would be too many.
+  bool hold(uint64_t more);
 };
 
 struct Call {
@@ -45,7 +53,10 @@ struct Call {
   std::vector<std::weak_ptr<Call>> children;              // guarded
   std::atomic<bool> cancelled{false};
   CallReport report;
+  uint64_t held = 0;  ///< of chain->bytes: its input, then its result; of the thread that makes it, then of its lane's
 
+  ~Call();
+  [[nodiscard]] bool chained() const { return depth != 0; }
   /// Registers a watcher; false where the call has ended.
   bool watch(const std::shared_ptr<io::FutureCore>& watcher);
   void unwatch(const std::shared_ptr<io::FutureCore>& watcher);

@@ -25,6 +25,8 @@ struct Core {
   void finish(const std::shared_ptr<Call>& call, CallReport report);
   /// The call and those under it.
   void cancel(const std::shared_ptr<Call>& call);
+  /// The calls of a chain that have ended, all of them: those that its first call has caused are nobody's to read any more.
+  void forget_chained(const std::shared_ptr<Call>& first);
   /// The start of a function's calls, made at the first need: `call`'s function is loaded in its name, on its time. Null
   /// where that failed: `report` then says how.
   std::shared_ptr<const FunctionStart> start_of(Lane& lane, const std::shared_ptr<Call>& call, CallReport& report);

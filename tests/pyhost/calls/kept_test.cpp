@@ -59,7 +59,7 @@ def faasm_main():
   (void)serving.call("f");
   const ServiceStats stats = serving.service->stats();
   CHECK(stats.idle_sandboxes > 0);
-  CHECK(stats.idle_sandboxes <= 32);
+  CHECK(stats.idle_sandboxes <= 64);
   CHECK(stats.idle_bytes <= options.idle_bytes);
   CHECK(stats.sandboxes <= stats.idle_sandboxes + 1);
   // Stacks of coroutines and freed memory of the allocator are kept too; without trimming it were 500 times 1.5 MB.
