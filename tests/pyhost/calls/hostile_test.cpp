@@ -122,6 +122,17 @@ def faasm_main():
   CHECK(serving.service->state(*id) == CallState::Ended);  // the first one's is its submitter's
 }
 
+TEST_CASE("what outlives its chain's first call leaves nothing behind") {
+  if (!python_runtime()) return;
+  Serving serving;
+  serving.upload("f", "import time\nfrom pyfaasm import *\ndef late(data):\n  time.sleep(0.3)\n"
+                      "def faasm_main():\n  return str(max(chain(late) for i in range(3)))\n");
+  const CallId late = std::stoi(text_of(serving.call("f").output));  // call() drops the first one
+  CHECK(serving.service->state(late).has_value());
+  for (int i = 0; i < 10'000 && serving.service->state(late); ++i) std::this_thread::sleep_for(1ms);
+  CHECK_FALSE(serving.service->state(late).has_value());
+}
+
 TEST_CASE("results wait for their reader, and are dropped after their time") {
   if (!python_runtime()) return;
   ServiceOptions options;
