@@ -39,8 +39,20 @@ Result<store::Bytes> input_of(const Options& options) {
   return store::Bytes();
 }
 
+int show(const pyhost::CallReport& report, bool as_json) {
+  if (as_json) {
+    std::printf("%s\n", pyhost::json_of(report).dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+    std::fflush(stdout);
+    return exit_status(report.status);
+  }
+  if (const auto written = write_output(report.output); !written) return fail(written.error().to_string());
+  if (!report.error.empty())
+    std::fprintf(stderr, "krait: %s%s\n", report.end == pyhost::CallEnd::Trapped ? "trap: " : "", report.error.c_str());
+  return exit_status(report.status);
+}
+
 int call(const Options& options, engine::Compiler* compiler, const pyhost::LimitChanges& limits, store::Bytes input) {
-  auto state = open_state();
+  auto state = open_state(OpenState::AtFirstUse);
   if (!state) return fail(state.error().to_string());
   auto serving = OneService::start(compiler, std::move(*state));
   if (!serving) return fail(serving.error().to_string());
@@ -51,15 +63,9 @@ int call(const Options& options, engine::Compiler* compiler, const pyhost::Limit
     const bool unknown = report.error().kind == pyhost::Refusal::Kind::Unknown;
     return fail(report.error().message + (unknown ? ": `krait list` shows what there is" : ""));
   }
-  if (options.json) {
-    std::printf("%s\n", pyhost::json_of(*report).dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
-    std::fflush(stdout);
-    return exit_status(report->status);
-  }
-  if (const auto written = write_output(report->output); !written) return fail(written.error().to_string());
-  if (!report->error.empty())
-    std::fprintf(stderr, "krait: %s%s\n", report->end == pyhost::CallEnd::Trapped ? "trap: " : "", report->error.c_str());
-  return exit_status(report->status);
+  const int status = show(*report, options.json);
+  serving->service.reset();  // shared files that the call left open are pushed with its sandbox's end
+  leave(status);
 }
 
 int invoke(const Options& options) {

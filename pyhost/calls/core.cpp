@@ -138,29 +138,13 @@ std::shared_ptr<const FunctionStart> Core::start_of(Lane& lane, const std::share
   }
 }
 
-std::shared_ptr<const PythonSnapshot> Core::kept(const store::Digest& key) const {
-  if (!python->cache()) return nullptr;
-  const auto file = python->cache()->open(key);
-  if (!file) return nullptr;
-  auto mapped = PythonSnapshot::map(*python, file->get());
-  if (mapped) return std::move(*mapped);
-  python->cache()->drop(key);
-  return nullptr;
-}
-
 Result<std::shared_ptr<const PythonSnapshot>> Core::base() {
   const std::lock_guard lock(base_mutex_);  // nothing below waits
   if (base_) return base_;
-  const store::Digest key = ImageCache::key({"python", python->identity()});
-  if ((base_ = kept(key))) return base_;
-  auto booted = bare_python(python, nullptr);
-  if (!booted) return std::move(booted.error());
-  if (auto warmed = (*booted)->warm(); !warmed) return std::move(warmed.error());
-  auto taken = (*booted)->snapshot();
-  if (!taken) return std::move(taken.error());
-  base_ = std::move(*taken);
-  if (python->cache()) python->cache()->keep(key, base_->encode_plain());
-  return base_;
+  const io::Coroutine* here = io::current();
+  auto made = base_snapshot(python, here ? here->stack_limit() + IoWaiter::HostStack : nullptr);
+  if (made) base_ = *made;
+  return made;
 }
 
 void Core::prepare(const std::string& user, const std::string& function) {
@@ -192,7 +176,7 @@ std::shared_ptr<const FunctionStart> Core::make_start(Lane& lane, const std::sha
   }
   const std::shared_ptr<ImageCache>& cache = python->cache();
   const store::Digest key = ImageCache::key({"function", python->identity(), function.info.user, function.info.name, function.info.digest.hex()});
-  if ((start->snapshot = kept(key))) {
+  if ((start->snapshot = cached_snapshot(*python, key))) {
     start->loaded = true;
     return start;
   }

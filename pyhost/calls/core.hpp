@@ -17,7 +17,7 @@ Result<std::unique_ptr<PythonInstance>> bare_python(const std::shared_ptr<const 
 
 struct Core {
   Core(io::Runtime& io, store::FunctionStore store, std::shared_ptr<const PythonRuntime> python, ServiceOptions with)
-      : runtime(io), options(std::move(with)), python(std::move(python)), functions(std::move(store), 4096), table(options.result_ttl) {}
+      : runtime(io), options(std::move(with)), python(std::move(python)), functions(std::move(store), 4096), table({options.result_ttl, options.max_results, options.max_result_bytes}) {}
 
   /// A call that nobody has seen yet goes to the lane with the least to do.
   void place(const std::shared_ptr<Call>& call);
@@ -52,7 +52,6 @@ struct Core {
  private:
   std::mutex base_mutex_;
   std::shared_ptr<const PythonSnapshot> base_;
-  [[nodiscard]] std::shared_ptr<const PythonSnapshot> kept(const store::Digest& key) const;
   std::shared_ptr<const FunctionStart> make_start(Lane& lane, const std::shared_ptr<Call>& call, CallReport& report);
 };
 
