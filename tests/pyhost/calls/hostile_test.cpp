@@ -12,7 +12,7 @@ TEST_CASE("a module that chains calls while it is uploaded is told so, and its c
   if (!python_runtime()) return;
   Serving serving;
   serving.upload("own", "from pyfaasm import *\nstarted = chain('part')\ndef part(data):\n  return 'part'\ndef faasm_main():\n  pass\n",
-                 *LimitChanges::parse(R"({"chain_count": 10, "wall_ms": 2000})"));
+                 *LimitChanges::parse(R"({"chain_count": 3})"));
   CHECK(serving.call("own").end == CallEnd::Returned);  // each callee chains one more, up to the limit
   serving.upload("leaf", "def faasm_main():\n  return 'leaf'\n");
   serving.upload("other", "from pyfaasm import *\nstarted = chain_name('leaf')\ndef faasm_main():\n  return await_call_output(started)\n");
