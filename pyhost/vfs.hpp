@@ -73,6 +73,8 @@ class File {
   [[nodiscard]] virtual int poll_fd() const { return -1; }
   /// The descriptor of this machine behind it, whose reads, writes and syncs may take their time; -1 where there is none.
   [[nodiscard]] virtual int host_fd() const { return -1; }
+  /// Its calls may wait for a disk: on a coroutine they park (host_calls.hpp).
+  [[nodiscard]] virtual bool may_wait() const { return false; }
   /// Bytes that a read would give at once, where that is known; for poll_oneoff.
   [[nodiscard]] virtual uint64_t available() { return 0; }
   [[nodiscard]] virtual Directory* as_directory() { return nullptr; }

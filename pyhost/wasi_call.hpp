@@ -2,6 +2,7 @@
 #pragma once
 
 #include <bit>
+#include <cerrno>
 #include <cstring>
 #include <optional>
 #include <span>
@@ -55,6 +56,20 @@ class Call {
  private:
   engine::Memory& memory_;
 };
+
+/// `f()`, an IoResult, as a wait of this guest where `file` may wait for a disk. Intr where it was cut short.
+template <typename F>
+auto on_disk(Call& call, const File& file, F f) -> decltype(f()) {
+  if (!file.may_wait()) return f();
+  std::optional<decltype(f())> result;
+  const int cut = call.wasi.waiter().wait_with([&] {
+    result.emplace(f());
+    if (*result) return 0;
+    return result->error() == Errno::Canceled ? -ECANCELED : result->error() == Errno::TimedOut ? -ETIMEDOUT : 0;
+  });
+  if (cut == -ECANCELED) return Errno::Intr;
+  return std::move(*result);
+}
 
 template <typename T>
 Errno errno_of(const IoResult<T>& result) {
