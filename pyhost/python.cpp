@@ -5,7 +5,6 @@
 #include "pyhost/python.hpp"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -30,44 +29,15 @@ namespace {
 
 constexpr const char* ImagePath = "lib/python313.zip";
 constexpr int32_t ReactorAbi = 2;
+// CPython ends a recursion in C after 5,000 of its own levels, of up to some ten frames each; reserved, touched as used.
+constexpr uint32_t InterpreterDepth = 60'000;
+constexpr uint64_t InterpreterStack = uint64_t{32} << 20;
 
 uint64_t monotonic_now() {
   timespec t{};
   clock_gettime(CLOCK_MONOTONIC, &t);
   return static_cast<uint64_t>(t.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(t.tv_nsec);
 }
-
-/// A file mapped read-only; the page cache is its one copy.
-class MappedFile {
- public:
-  static Result<std::shared_ptr<const MappedFile>> open(const std::string& path) {
-    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    struct stat s{};
-    if (fd < 0 || fstat(fd, &s) < 0) {
-      const std::string why = std::strerror(errno);
-      if (fd >= 0) ::close(fd);
-      return Error{"cannot read " + path + ": " + why};
-    }
-    auto file = std::shared_ptr<MappedFile>(new MappedFile);
-    file->size_ = static_cast<size_t>(s.st_size);
-    if (file->size_ != 0) file->bytes_ = mmap(nullptr, file->size_, PROT_READ, MAP_PRIVATE, fd, 0);
-    const std::string why = std::strerror(errno);
-    ::close(fd);
-    if (file->bytes_ == MAP_FAILED) return Error{"cannot map " + path + ": " + why};
-    return std::shared_ptr<const MappedFile>(std::move(file));
-  }
-  ~MappedFile() {
-    if (bytes_ && bytes_ != MAP_FAILED) munmap(bytes_, size_);
-  }
-  MappedFile(const MappedFile&) = delete;
-  MappedFile& operator=(const MappedFile&) = delete;
-  [[nodiscard]] std::span<const std::byte> bytes() const { return {static_cast<const std::byte*>(bytes_), size_}; }
-
- private:
-  MappedFile() = default;
-  void* bytes_ = nullptr;
-  size_t size_ = 0;
-};
 
 std::string join_trap(const char* what, const Trap& trap) {
   if (trap.kind == engine::TrapKind::Exit)
@@ -79,7 +49,7 @@ std::string join_trap(const char* what, const Trap& trap) {
 
 struct PythonRuntime::Parts {
   std::shared_ptr<const engine::Module> module;
-  std::shared_ptr<const MappedFile> stdlib;
+  std::shared_ptr<const Mapping> stdlib;
   std::string identity;
   std::shared_ptr<ImageCache> cache;
   engine::Linker linker;
@@ -106,19 +76,30 @@ std::string identity_of_file(const std::string& path) {
 
 /// The module; with its facts from the cache, or else they are kept there. `identity` gets the hash of its bytes.
 Result<std::shared_ptr<const engine::Module>> load_reactor(const PythonConfig& config, std::string& identity) {
-  if (!config.cache) return load_module(config.reactor);
-  auto bytes = store::read_file(config.reactor);
-  if (!bytes) return std::move(bytes.error());
-  if (!bytes->has_value()) return load_module(config.reactor);
-  identity = store::Digest::of(**bytes).hex() + " ";
-  const store::Digest key = ImageCache::key({"facts", std::to_string(engine::FactsVersion), identity});
-  if (auto file = config.cache->open(key)) {
-    const Mapping facts = Mapping::of(file->get());
-    return engine::compile_known(std::move(**bytes), facts.bytes());
+  const store::Fd file(::open(config.reactor.c_str(), O_RDONLY | O_CLOEXEC));
+  auto mapped = file ? Mapping::of(file.get(), engine::Module::Padding) : Error{std::strerror(errno)};
+  if (!mapped) return Error{"cannot read " + config.reactor + ": " + mapped.error().message};
+  engine::SharedBytes bytes{(*mapped)->bytes(), *mapped}, facts;
+  store::Digest key;
+  std::optional<std::array<uint8_t, 32>> sha256;
+  if (config.cache) {
+    const store::Digest digest = config.cache->digest_of(config.reactor, file.get(), bytes.bytes);
+    sha256 = digest.bytes;
+    identity = digest.hex() + " ";
+    key = ImageCache::key({"facts", std::to_string(engine::FactsVersion), identity});
+    if (const auto kept = config.cache->open(key)) {
+      const auto mapping = Mapping::of(kept->file.get());
+      if (mapping) facts = {(*mapping)->bytes().first(kept->size), *mapping};
+    }
   }
-  auto module = engine::Module::compile(std::move(**bytes));
+  const std::byte* known = facts.bytes.data();
+  auto module = engine::compile_known(std::move(bytes), std::move(facts), sha256);
   if (!module) return Error{config.reactor + ": " + module.error().to_string()};
-  config.cache->keep(key, engine::facts_of(**module));
+  const auto made = engine::facts_of(**module);
+  if (config.cache && made.data() != known) {
+    if (known) config.cache->drop(key, "it does not fit the module");
+    config.cache->keep(key, {made.begin(), made.end()});
+  }
   return module;
 }
 
@@ -129,7 +110,7 @@ Result<std::shared_ptr<const PythonRuntime>> PythonRuntime::load(const PythonCon
   parts->cache = config.cache;
   auto module = load_reactor(config, parts->identity);
   if (!module) return std::move(module.error());
-  auto stdlib = MappedFile::open(config.stdlib);
+  auto stdlib = Mapping::of(config.stdlib);
   if (!stdlib) return std::move(stdlib.error());
   parts->identity += identity_of_file(config.stdlib);
   parts->module = std::move(*module);
@@ -144,7 +125,7 @@ Result<std::shared_ptr<const PythonRuntime>> PythonRuntime::load(const PythonCon
 
 namespace {
 
-Result<std::shared_ptr<Directory>> make_tree(const MappedFile& stdlib, std::shared_ptr<const void> keep,
+Result<std::shared_ptr<Directory>> make_tree(const Mapping& stdlib, std::shared_ptr<const void> keep,
                                              const std::vector<HostMount>& mounts, MemoryTree& memory, Sandbox& sandbox) {
   bool built = memory.add_shared_file(ImagePath, stdlib.bytes(), std::move(keep)).ok() && memory.make_path("tmp").ok();
   std::vector<MountPoint> points;
@@ -292,6 +273,8 @@ Result<void> PythonInstance::State::start() {
   engine::StoreOptions store_options;
   store_options.max_memory_pages = std::min(options.limits.memory_bytes / engine::PageSize, engine::MaxPages);
   store_options.compiler = parts.compiler;
+  store_options.max_call_depth = InterpreterDepth;
+  store_options.value_stack_bytes = InterpreterStack;
   store_options.native_stack_limit = options.native_stack_limit;
   store.emplace(store_options);
   store->host_data = static_cast<Sandbox*>(&sandbox);
@@ -556,7 +539,14 @@ Result<Ended> run_script(std::shared_ptr<const PythonRuntime> runtime, const std
     if (!shown) return std::move(shown.error());
     guest_path = std::move(*shown);
   }
-  auto instance = PythonInstance::create(std::move(runtime), std::move(options));
+  // Without a cache to have it from, or to keep it in, a snapshot costs more than it saves.
+  std::shared_ptr<const PythonSnapshot> snapshot;
+  if (runtime->cache()) {
+    auto base = base_snapshot(runtime);
+    if (!base) return std::move(base.error());
+    snapshot = std::move(*base);
+  }
+  auto instance = PythonInstance::create(std::move(runtime), std::move(options), std::move(snapshot));
   if (!instance) return std::move(instance.error());
   return (*instance)->run_file(guest_path, args, entry);
 }
