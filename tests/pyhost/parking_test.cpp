@@ -2,7 +2,9 @@
 #include <liburing.h>
 
 #include <atomic>
+#include <cstdio>
 #include <thread>
+#include <utility>
 
 #include "tests/io/fixture.hpp"
 #include "tests/pyhost/files.hpp"
@@ -90,7 +92,7 @@ TEST_CASE("others run while a coroutine works on files") {
     io::Scope scope;
     bool done = false;
     int turns = 0;
-    const io::Task other = scope.spawn([&] {
+    scope.spawn([&] {
       while (!done && io::yield() == 0) ++turns;
     });
     for (int i = 0; i < 50; ++i) {
