@@ -1,5 +1,5 @@
-// One ring operation a call. What older kernels' rings lack, and what no ring has (ftruncate,
-// getdents), runs on the blocking pool: the same results, more threads.
+// One ring operation a call. What older kernels' rings lack, and what no ring has (getdents,
+// readlink, utimensat), runs on the blocking pool: the same results, more threads.
 #include "io/file.hpp"
 
 #include <dirent.h>
@@ -20,6 +20,8 @@ namespace krait::io {
 namespace {
 
 constexpr uint64_t OwnPosition = ~uint64_t{0};
+/// Linux 6.9; not in liburing's header of 2.3.
+constexpr unsigned OpFtruncate = 55;
 
 unsigned cut(size_t size) { return static_cast<unsigned>(std::min<size_t>(size, INT_MAX)); }
 
@@ -123,7 +125,12 @@ int fdatasync(int fd, Deadline deadline) {
 }
 
 int ftruncate(int fd, uint64_t size, Deadline deadline) {
-  return offload_call(deadline, [=] { return ::ftruncate(fd, static_cast<off_t>(size)); });
+  if (!ring_has(OpFtruncate))
+    return offload_call(deadline, [=] { return ::ftruncate(fd, static_cast<off_t>(size)); });
+  RingOp op;
+  if (const int error = op.begin()) return error;
+  io_uring_prep_rw(static_cast<int>(OpFtruncate), op.sqe(), fd, nullptr, 0, size);
+  return op.wait(deadline);
 }
 
 int fallocate(int fd, int mode, uint64_t offset, uint64_t size, Deadline deadline) {
@@ -194,6 +201,32 @@ int symlinkat(const char* target, int directory, const char* path, Deadline dead
   RingOp op;
   if (const int error = op.begin()) return error;
   io_uring_prep_symlinkat(op.sqe(), target, directory, path);
+  return op.wait(deadline);
+}
+
+int readlinkat(int directory, const char* path, std::span<char> out, Deadline deadline) {
+  return offload_call(deadline,
+                      [=] { return ::readlinkat(directory, path, out.data(), out.size()); });
+}
+
+int utimensat(int directory, const char* path, const timespec times[2], int flags,
+              Deadline deadline) {
+  return offload_call(deadline, [=] {
+    return path ? ::utimensat(directory, path, times, flags) : ::futimens(directory, times);
+  });
+}
+
+int fadvise(int fd, uint64_t offset, uint64_t size, int advice, Deadline deadline) {
+  // The ring's length is of 32 bits.
+  if (!ring_has(IORING_OP_FADVISE) || size > UINT32_MAX) {
+    return offload_call(deadline, [=] {
+      errno = posix_fadvise(fd, static_cast<off_t>(offset), static_cast<off_t>(size), advice);
+      return errno == 0 ? 0 : -1;
+    });
+  }
+  RingOp op;
+  if (const int error = op.begin()) return error;
+  io_uring_prep_fadvise(op.sqe(), fd, offset, static_cast<off_t>(size), advice);
   return op.wait(deadline);
 }
 

@@ -54,6 +54,13 @@ int renameat(int from_directory, const char* from, int to_directory, const char*
 int linkat(int from_directory, const char* from, int to_directory, const char* to, int flags = 0,
            Deadline deadline = {});
 int symlinkat(const char* target, int directory, const char* path, Deadline deadline = {});
+/// As readlink(2): not terminated, cut where `out` is too small. On the blocking pool, as the next.
+int readlinkat(int directory, const char* path, std::span<char> out, Deadline deadline = {});
+/// Without a path: of the descriptor itself.
+int utimensat(int directory, const char* path, const timespec times[2], int flags = 0,
+              Deadline deadline = {});
+/// posix_fadvise(2).
+int fadvise(int fd, uint64_t offset, uint64_t size, int advice, Deadline deadline = {});
 
 /// Bytes of `linux_dirent64` records, 0 at the end; runs on a thread of the blocking pool.
 int getdents(int fd, std::span<std::byte> buffer, Deadline deadline = {});

@@ -63,7 +63,7 @@ Error setup_error(int error) {
 
 }  // namespace
 
-Result<std::unique_ptr<Ring>> Ring::create(unsigned entries, unsigned level) {
+Result<std::unique_ptr<Ring>> Ring::create(unsigned entries, unsigned level, uint64_t without) {
   std::unique_ptr<Ring> ring(new Ring);
   int error = -EINVAL;
   for (; level <= MaxLevel && error == -EINVAL; ++level) {
@@ -80,7 +80,7 @@ Result<std::unique_ptr<Ring>> Ring::create(unsigned entries, unsigned level) {
   io_uring_ring_dontfork(&ring->ring_);
   io_uring_register_ring_fd(
       &ring->ring_);  // only saves a table look-up per call; refused by older kernels
-  if (auto probed = ring->probe(); !probed) return probed.error();
+  if (auto probed = ring->probe(without); !probed) return probed.error();
   return ring;
 }
 
@@ -89,12 +89,14 @@ Ring::~Ring() {
   if (buffer_ring_) munmap(buffer_ring_, BuffersMapped);
 }
 
-Result<void> Ring::probe() {
+Result<void> Ring::probe(uint64_t without) {
   io_uring_probe* probe = io_uring_get_probe_ring(&ring_);
   if (!probe) return Error{"this kernel's io_uring is too old: Linux 5.6 or newer is needed"};
-  for (int opcode = 0; opcode < IORING_OP_LAST; ++opcode) {
+  // Up to what fits: the kernel may be newer than the header.
+  for (int opcode = 0; opcode < 64; ++opcode) {
     if (io_uring_opcode_supported(probe, opcode)) supported_ |= uint64_t{1} << opcode;
   }
+  supported_ &= ~without;
   io_uring_free_probe(probe);
   std::string missing;
   for (const auto& required : Required) {

@@ -31,9 +31,11 @@ class Ring {
   /// How much is asked of the kernel: 0 is everything, each level up to MaxLevel leaves out what an
   /// older kernel lacks.
   static constexpr unsigned MaxLevel = 3;
-  /// Takes the first level from `level` on that the kernel grants, and probes the operations. The
-  /// error is one line for the operator: io_uring forbidden, absent or too old.
-  static Result<std::unique_ptr<Ring>> create(unsigned entries, unsigned level = 0);
+  /// Takes the first level from `level` on that the kernel grants, and probes the operations: those
+  /// whose bit (1 << opcode) is in `without` count as missing. The error is one line for the
+  /// operator: io_uring forbidden, absent or too old.
+  static Result<std::unique_ptr<Ring>> create(unsigned entries, unsigned level = 0,
+                                              uint64_t without = 0);
   ~Ring();
   Ring(const Ring&) = delete;
   Ring& operator=(const Ring&) = delete;
@@ -82,7 +84,7 @@ class Ring {
   static constexpr uint64_t CancelTag = 1;
 
   Ring() = default;
-  Result<void> probe();
+  Result<void> probe(uint64_t without);
   static void dispatch(const Entry& entry);
   template <typename F>
   unsigned take_all(F&& take);

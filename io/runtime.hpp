@@ -20,6 +20,7 @@ struct Options {
   std::chrono::nanoseconds slice = std::chrono::milliseconds(5);
   unsigned ring_entries = 512;  ///< submissions a shard can batch
   unsigned ring_level = 0;  ///< leaves out newer features of the kernel (Ring::Levels), for tests
+  uint64_t ring_without = 0;  ///< bits (1 << opcode) that count as missing, for tests
   unsigned blocking_threads = 4;  ///< most threads that offload() starts
 };
 

@@ -86,7 +86,7 @@ Result<void> Shard::start(const Options& options) {
 }
 
 Result<void> Shard::prepare(const Options& options) {
-  auto ring = Ring::create(options.ring_entries, options.ring_level);
+  auto ring = Ring::create(options.ring_entries, options.ring_level, options.ring_without);
   if (!ring) return ring.error();
   ring_ = std::move(*ring);
   scheduler_ =

@@ -5,18 +5,21 @@
 //     last component, which they do not follow.
 //  3. Nothing blocks in open: FIFOs and devices are opened O_NONBLOCK, and their reads and writes are retried
 //     by the caller after Waiter::before_transfer.
+//  4. What may wait for a disk goes through host_calls.hpp, and so parks on a coroutine.
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <climits>
 #include <cstring>
 
+#include "pyhost/host_calls.hpp"
 #include "pyhost/vfs.hpp"
 
 namespace krait::pyhost {
@@ -31,7 +34,7 @@ class Descriptor {
     return *this;
   }
   ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
+    if (fd_ >= 0) ::close(fd_);  // O_PATH and folders: nothing to wait for
   }
   [[nodiscard]] int get() const { return fd_; }
   int release() { return std::exchange(fd_, -1); }
@@ -43,23 +46,22 @@ class Descriptor {
 Errno last_errno() { return errno_from_host(errno); }
 
 IoResult<void> done(int result) {
-  if (result < 0) return last_errno();
+  if (result < 0) return errno_from_host(-result);
   return {};
 }
 
 /// openat2, beneath `directory`; EXDEV is its word for a path that leads out.
-IoResult<Descriptor> open_beneath(int directory, const std::string& path, uint64_t flags, uint64_t mode = 0, uint64_t resolve = 0) {
+IoResult<Descriptor> open_beneath(int directory, const std::string& path, uint64_t flags, uint64_t mode = 0) {
   open_how how{};
   how.flags = flags | O_CLOEXEC;
   how.mode = mode;
-  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | resolve;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
   for (int tries = 0;; tries++) {
-    const long fd = syscall(SYS_openat2, directory, path.c_str(), &how, sizeof how);
-    if (fd >= 0) return Descriptor(static_cast<int>(fd));
-    if (errno == EINTR) continue;
-    if (errno == EAGAIN && !(resolve & RESOLVE_CACHED) && tries < 100) continue;  // a rename was under way beside it
-    if (errno == EXDEV) return Errno::NotCapable;
-    return last_errno();
+    const int fd = host::openat2(directory, path.c_str(), how);
+    if (fd >= 0) return Descriptor(fd);
+    if (fd == -EAGAIN && tries < 100) continue;  // a rename was under way beside it
+    if (fd == -EXDEV) return Errno::NotCapable;
+    return errno_from_host(-fd);
   }
 }
 
@@ -82,27 +84,23 @@ FileType type_of(mode_t mode) {
   }
 }
 
-uint64_t nanoseconds(const timespec& t) {
-  return static_cast<uint64_t>(t.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(t.tv_nsec);
-}
-
-FileStat stat_of(const struct stat& s) {
-  FileStat out;
-  out.dev = s.st_dev;
-  out.ino = s.st_ino;
-  out.type = type_of(s.st_mode);
-  out.nlink = s.st_nlink;
-  out.size = static_cast<uint64_t>(s.st_size);
-  out.atim = nanoseconds(s.st_atim);
-  out.mtim = nanoseconds(s.st_mtim);
-  out.ctim = nanoseconds(s.st_ctim);
-  return out;
+uint64_t nanoseconds(const statx_timestamp& t) {
+  return static_cast<uint64_t>(t.tv_sec) * 1'000'000'000 + t.tv_nsec;
 }
 
 IoResult<FileStat> stat_fd(int fd) {
-  struct stat s{};
-  if (fstat(fd, &s) < 0) return last_errno();
-  return stat_of(s);
+  struct statx s{};
+  if (const int error = host::statx(fd, "", AT_EMPTY_PATH, s); error < 0) return errno_from_host(-error);
+  FileStat out;
+  out.dev = makedev(s.stx_dev_major, s.stx_dev_minor);
+  out.ino = s.stx_ino;
+  out.type = type_of(s.stx_mode);
+  out.nlink = s.stx_nlink;
+  out.size = s.stx_size;
+  out.atim = nanoseconds(s.stx_atime);
+  out.mtim = nanoseconds(s.stx_mtime);
+  out.ctim = nanoseconds(s.stx_ctime);
+  return out;
 }
 
 struct Times {
@@ -135,13 +133,14 @@ class HostFile final : public File {
                 (type_ == FileType::CharacterDevice && !isatty(fd) && lseek(fd, 0, SEEK_CUR) >= 0);
   }
   ~HostFile() override {
-    if (owned_) ::close(fd_);
+    if (owned_) host::close(fd_);
   }
 
   [[nodiscard]] FileType type() const override { return type_; }
   [[nodiscard]] bool seekable() const override { return seekable_; }
   [[nodiscard]] int poll_fd() const override { return type_ == FileType::RegularFile ? -1 : fd_; }
   [[nodiscard]] int host_fd() const override { return fd_; }
+  [[nodiscard]] bool may_wait() const override { return true; }
 
   IoResult<uint64_t> read(std::span<const iovec> to) override {
     return transferred(readv(fd_, to.data(), static_cast<int>(to.size())));
@@ -164,25 +163,24 @@ class HostFile final : public File {
   IoResult<FileStat> stat() override { return stat_fd(fd_); }
   IoResult<void> set_size(uint64_t size) override {
     if (!fits_offset(size)) return Errno::FBig;
-    return done(ftruncate(fd_, static_cast<off_t>(size)));
+    return done(host::ftruncate(fd_, size));
   }
   IoResult<void> allocate(uint64_t offset, uint64_t length) override {
     if (length == 0 || !fits_offset(offset) || !fits_offset(length)) return Errno::Inval;
     if (!fits_offset(offset + length)) return Errno::FBig;
-    return done(fallocate(fd_, 0, static_cast<off_t>(offset), static_cast<off_t>(length)));
+    return done(host::fallocate(fd_, offset, length));
   }
   IoResult<void> set_times(FileTimes times) override {
     if (read_only_) return Errno::RoFs;  // the system would allow it to the owner
-    return done(futimens(fd_, Times(times).both));
+    return done(host::utimensat(fd_, nullptr, Times(times).both, 0));
   }
   IoResult<void> advise(uint64_t offset, uint64_t length, Advice advice) override {
     static constexpr int Host[] = {POSIX_FADV_NORMAL,   POSIX_FADV_SEQUENTIAL, POSIX_FADV_RANDOM,
                                    POSIX_FADV_WILLNEED, POSIX_FADV_DONTNEED,   POSIX_FADV_NOREUSE};
     if (!fits_offset(offset) || !fits_offset(length)) return Errno::Inval;
-    return errno_result(posix_fadvise(fd_, static_cast<off_t>(offset), static_cast<off_t>(length),
-                                      Host[static_cast<int>(advice)]));
+    return done(host::fadvise(fd_, offset, length, Host[static_cast<int>(advice)]));
   }
-  IoResult<void> sync(bool data_only) override { return done(data_only ? fdatasync(fd_) : fsync(fd_)); }
+  IoResult<void> sync(bool data_only) override { return done(host::sync(fd_, data_only)); }
   [[nodiscard]] uint16_t flags() override { return flags_; }
   IoResult<void> set_flags(uint16_t flags) override {
     constexpr uint16_t Fixed = fd_flag::Dsync | fd_flag::Rsync | fd_flag::Sync;
@@ -211,10 +209,6 @@ class HostFile final : public File {
     if (n < 0) return last_errno();
     return static_cast<uint64_t>(n);
   }
-  static IoResult<void> errno_result(int error) {
-    if (error != 0) return errno_from_host(error);
-    return {};
-  }
 
   int fd_;
   bool owned_, read_only_;
@@ -239,8 +233,7 @@ class HostDirectory final : public Directory {
     if (how.truncate) flags |= O_TRUNC;
     if (how.directory) flags |= O_DIRECTORY;
     if (!how.follow) flags |= O_NOFOLLOW;
-    if (how.cached && flags & (O_CREAT | O_TRUNC)) return Errno::Again;
-    auto fd = open_beneath(fd_.get(), std::string(path), flags, how.create && !read_only_ ? 0666 : 0, resolve_flags(how.cached));
+    auto fd = open_beneath(fd_.get(), std::string(path), flags, how.create && !read_only_ ? 0666 : 0);
     if (!fd) return read_only_error(fd.error(), how);
     if (read_only_ && how.create && how.exclusive) return Errno::Exist;
     struct stat s{};
@@ -250,52 +243,53 @@ class HostDirectory final : public Directory {
   }
 
   [[nodiscard]] int host_fd() const override { return fd_.get(); }
+  [[nodiscard]] bool may_wait() const override { return true; }
   IoResult<FileStat> stat() override { return stat_fd(fd_.get()); }
-  IoResult<FileStat> stat_at(std::string_view path, bool follow, bool cached) override {
-    auto fd = open_beneath(fd_.get(), std::string(path), follow ? O_PATH : O_PATH | O_NOFOLLOW, 0, resolve_flags(cached));
+  IoResult<FileStat> stat_at(std::string_view path, bool follow) override {
+    auto fd = open_beneath(fd_.get(), std::string(path), follow ? O_PATH : O_PATH | O_NOFOLLOW);
     if (!fd) return fd.error();
     return stat_fd(fd->get());
   }
 
   IoResult<void> set_times(FileTimes times) override {
     if (read_only_) return Errno::RoFs;
-    return done(futimens(fd_.get(), Times(times).both));
+    return done(host::utimensat(fd_.get(), nullptr, Times(times).both, 0));
   }
   IoResult<void> set_times_at(std::string_view path, bool follow, FileTimes times) override {
     if (read_only_) return Errno::RoFs;
     auto fd = open_beneath(fd_.get(), std::string(path), follow ? O_PATH : O_PATH | O_NOFOLLOW);
     if (!fd) return fd.error();
-    return done(utimensat(fd->get(), "", Times(times).both, AT_EMPTY_PATH));
+    return done(host::utimensat(fd->get(), "", Times(times).both, AT_EMPTY_PATH));
   }
 
   IoResult<void> make_directory(std::string_view path) override {
-    return in_parent(path, [](int at, const char* name) { return mkdirat(at, name, 0777); });
+    return in_parent(path, [](int at, const char* name) { return host::mkdirat(at, name, 0777); });
   }
   IoResult<void> remove_directory(std::string_view path) override {
-    return in_parent(path, [](int at, const char* name) { return unlinkat(at, name, AT_REMOVEDIR); });
+    return in_parent(path, [](int at, const char* name) { return host::unlinkat(at, name, AT_REMOVEDIR); });
   }
   IoResult<void> unlink(std::string_view path) override {
-    return in_parent(path, [](int at, const char* name) { return unlinkat(at, name, 0); });
+    return in_parent(path, [](int at, const char* name) { return host::unlinkat(at, name, 0); });
   }
   IoResult<std::string> read_link(std::string_view path) override {
     auto fd = open_beneath(fd_.get(), std::string(path), O_PATH | O_NOFOLLOW);
     if (!fd) return fd.error();
     std::string text(PATH_MAX, '\0');
-    const ssize_t n = readlinkat(fd->get(), "", text.data(), text.size());
-    if (n < 0) return errno == ENOENT ? Errno::Inval : last_errno();  // not a link: Linux says ENOENT for ""
+    const int n = host::readlinkat(fd->get(), "", text);
+    if (n < 0) return n == -ENOENT ? Errno::Inval : errno_from_host(-n);  // not a link: Linux says ENOENT for ""
     text.resize(static_cast<size_t>(n));
     return text;
   }
   IoResult<void> symlink(std::string_view target, std::string_view path) override {
     if (target.starts_with('/')) return Errno::NotCapable;
     const std::string to(target);
-    return in_parent(path, [&](int at, const char* name) { return symlinkat(to.c_str(), at, name); });
+    return in_parent(path, [&](int at, const char* name) { return host::symlinkat(to.c_str(), at, name); });
   }
   IoResult<void> rename(std::string_view from, Directory& to_directory, std::string_view to) override {
     auto* other = dynamic_cast<HostDirectory*>(&to_directory);
     if (!other) return Errno::XDev;
     return in_parent(from, [&](int at, const char* name) {
-      return other->in_parent(to, [&](int to_at, const char* to_name) { return renameat(at, name, to_at, to_name); });
+      return other->in_parent(to, [&](int to_at, const char* to_name) { return host::renameat(at, name, to_at, to_name); });
     });
   }
   IoResult<void> link(std::string_view from, bool follow, Directory& to_directory, std::string_view to) override {
@@ -304,21 +298,19 @@ class HostDirectory final : public Directory {
     if (read_only_) return Errno::RoFs;  // a writable name of a read-only file
     if (!follow)
       return in_parent(from, [&](int at, const char* name) {
-        return other->in_parent(to, [&](int to_at, const char* to_name) { return linkat(at, name, to_at, to_name, 0); });
+        return other->in_parent(to, [&](int to_at, const char* to_name) { return host::linkat(at, name, to_at, to_name, 0); });
       });
     auto fd = open_beneath(fd_.get(), std::string(from), O_PATH);
     if (!fd) return fd.error();
     const std::string proc = "/proc/self/fd/" + std::to_string(fd->get());
     return other->in_parent(to, [&](int to_at, const char* to_name) {
-      return linkat(AT_FDCWD, proc.c_str(), to_at, to_name, AT_SYMLINK_FOLLOW);
+      return host::linkat(AT_FDCWD, proc.c_str(), to_at, to_name, AT_SYMLINK_FOLLOW);
     });
   }
   IoResult<std::vector<DirEntry>> list() override;
-  IoResult<void> sync(bool data_only) override { return done(data_only ? fdatasync(fd_.get()) : fsync(fd_.get())); }
+  IoResult<void> sync(bool data_only) override { return done(host::sync(fd_.get(), data_only)); }
 
  private:
-  /// A kernel without it (before 5.12) gives EINVAL.
-  static uint64_t resolve_flags(bool cached) { return cached ? RESOLVE_CACHED : 0; }
   /// With O_CREAT left out, ENOENT means that it would have been created.
   [[nodiscard]] Errno read_only_error(Errno error, const OpenHow& how) const {
     return read_only_ && how.create && error == Errno::NoEnt ? Errno::RoFs : error;
@@ -350,7 +342,7 @@ class HostDirectory final : public Directory {
   bool read_only_;
 };
 
-FileType type_of_entry(int directory, const dirent& entry) {
+FileType type_of_entry(int directory, const dirent64& entry) {
   switch (entry.d_type) {
     case DT_REG:
       return FileType::RegularFile;
@@ -365,9 +357,8 @@ FileType type_of_entry(int directory, const dirent& entry) {
     case DT_SOCK:
       return FileType::SocketStream;
     case DT_UNKNOWN: {  // some file systems do not say
-      struct stat s{};
-      if (fstatat(directory, entry.d_name, &s, AT_SYMLINK_NOFOLLOW) == 0) return type_of(s.st_mode);
-      return FileType::Unknown;
+      struct statx s{};
+      return host::statx(directory, entry.d_name, AT_SYMLINK_NOFOLLOW, s) == 0 ? type_of(s.stx_mode) : FileType::Unknown;
     }
     default:
       return FileType::Unknown;
@@ -375,26 +366,23 @@ FileType type_of_entry(int directory, const dirent& entry) {
 }
 
 IoResult<std::vector<DirEntry>> HostDirectory::list() {
-  const int fd = openat(fd_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);  // with a position of its own
-  if (fd < 0) return last_errno();
-  DIR* stream = fdopendir(fd);
-  if (!stream) {
-    ::close(fd);
-    return last_errno();
-  }
-  struct stat self{};
-  fstat(fd, &self);
+  auto fd = open_beneath(fd_.get(), ".", O_RDONLY | O_DIRECTORY);  // with a position of its own
+  if (!fd) return fd.error();
+  const auto self = stat_fd(fd->get());
+  if (!self) return self.error();
   // ".." may lie outside: its inode is nobody's business.
-  std::vector<DirEntry> entries{{".", self.st_ino, FileType::Directory}, {"..", self.st_ino, FileType::Directory}};
-  errno = 0;
-  while (const dirent* entry = readdir(stream)) {
-    if (std::strcmp(entry->d_name, ".") == 0 || std::strcmp(entry->d_name, "..") == 0) continue;
-    entries.push_back({entry->d_name, entry->d_ino ? entry->d_ino : 1, type_of_entry(fd, *entry)});
-    errno = 0;
+  std::vector<DirEntry> entries{{".", self->ino, FileType::Directory}, {"..", self->ino, FileType::Directory}};
+  std::vector<std::byte> buffer(size_t{32} << 10);
+  int size;
+  while ((size = host::getdents(fd->get(), buffer)) > 0) {
+    for (size_t at = 0; at < static_cast<size_t>(size);) {
+      const auto* entry = reinterpret_cast<const dirent64*>(buffer.data() + at);
+      at += entry->d_reclen;
+      if (std::strcmp(entry->d_name, ".") == 0 || std::strcmp(entry->d_name, "..") == 0) continue;
+      entries.push_back({entry->d_name, entry->d_ino ? entry->d_ino : 1, type_of_entry(fd->get(), *entry)});
+    }
   }
-  const int error = errno;
-  closedir(stream);
-  if (error != 0) return errno_from_host(error);
+  if (size < 0) return errno_from_host(-size);
   return entries;
 }
 

@@ -38,6 +38,7 @@ struct Mount {
 struct Mounts {
   std::vector<Mount> all;              // the first is the root
   std::shared_ptr<Directory> shadow;   // an in-memory tree of just the mount points
+  bool may_wait = false;               // one of them does
   /// The innermost mount that holds `path`.
   [[nodiscard]] const Mount& of(const Parts& path) const {
     const Mount* best = &all.front();
@@ -73,12 +74,12 @@ class UnionDirectory final : public Directory {
     return std::shared_ptr<File>(std::make_shared<UnionDirectory>(mounts_, spot->path, std::move(own)));
   }
 
-  [[nodiscard]] int host_fd() const override { return own_->host_fd(); }
+  [[nodiscard]] bool may_wait() const override { return mounts_->may_wait; }
   IoResult<FileStat> stat() override { return own_->stat(); }
-  IoResult<FileStat> stat_at(std::string_view path, bool follow, bool cached) override {
+  IoResult<FileStat> stat_at(std::string_view path, bool follow) override {
     auto spot = find(path);
     if (!spot) return spot.error();
-    auto stat = spot->directory->stat_at(spot->rest, follow, cached);
+    auto stat = spot->directory->stat_at(spot->rest, follow);
     if (!stat && stat.error() == Errno::NoEnt && mounts_->is_above_mount(spot->path))
       return mounts_->shadow->stat_at(join(spot->path), follow);
     return stat;
@@ -219,6 +220,7 @@ std::shared_ptr<Directory> union_directory(std::shared_ptr<Directory> root, std:
     else table->all.push_back({std::move(at), std::move(mount.directory)});
   }
   table->shadow = shadow.root();
+  table->may_wait = std::any_of(table->all.begin(), table->all.end(), [](const Mount& m) { return m.directory->may_wait(); });
   auto own = table->all.front().directory;
   return std::make_shared<UnionDirectory>(std::move(table), Parts{}, std::move(own));
 }

@@ -42,7 +42,6 @@ struct FileTimes {
 struct OpenHow {
   bool read = true, write = false;
   bool create = false, exclusive = false, truncate = false, directory = false;
-  bool cached = false;     ///< Again where it might wait for a disk
   bool follow = true;      ///< follow a symbolic link in the last component; else it is an error (Loop)
   uint16_t flags = 0;      ///< FdFlags
 };
@@ -75,6 +74,8 @@ class File {
   [[nodiscard]] virtual int poll_fd() const { return -1; }
   /// The descriptor of this machine behind it, whose reads, writes and syncs may take their time; -1 where there is none.
   [[nodiscard]] virtual int host_fd() const { return -1; }
+  /// Its calls may wait for a disk: on a coroutine they park (host_calls.hpp).
+  [[nodiscard]] virtual bool may_wait() const { return false; }
   /// Bytes that a read would give at once, where that is known; for poll_oneoff.
   [[nodiscard]] virtual uint64_t available() { return 0; }
   /// Of one without poll_fd(): what of POLLIN and POLLOUT would not wait, with POLLHUP where the other end is gone. What is not ready
@@ -92,8 +93,7 @@ class Directory : public File {
   IoResult<uint64_t> pread(std::span<const iovec>, uint64_t) override { return Errno::IsDir; }
 
   virtual IoResult<std::shared_ptr<File>> open(std::string_view path, const OpenHow& how) = 0;
-  /// `cached` as in OpenHow.
-  virtual IoResult<FileStat> stat_at(std::string_view path, bool follow, bool cached = false) = 0;
+  virtual IoResult<FileStat> stat_at(std::string_view path, bool follow) = 0;
   virtual IoResult<void> set_times_at(std::string_view path, bool follow, FileTimes times) = 0;
   virtual IoResult<void> make_directory(std::string_view path) = 0;
   virtual IoResult<void> remove_directory(std::string_view path) = 0;

@@ -49,7 +49,14 @@ Errno sync_file(Call& call, uint32_t fd, bool data_only) {
   return result == -ECANCELED ? Errno::Intr : result < 0 ? errno_from_host(-result) : Errno::Success;
 }
 
-/// Runs one transfer and stores its count.
+/// The errno of f(file). Keeps the file alive, as below.
+template <typename F>
+Errno on_file(Call& call, const Descriptor& descriptor, F f) {
+  const std::shared_ptr<File> file = descriptor.file;
+  return errno_of(on_disk(call, *file, [&] { return f(*file); }));
+}
+
+/// Runs one transfer and stores its count. Keeps the file alive: a wait may outlast the descriptor.
 template <typename F>
 Errno transferred(Call& call, Descriptor& descriptor, short events, uint32_t result, F f) {
   const std::shared_ptr<File> file = descriptor.file;
@@ -83,8 +90,7 @@ Errno fd_advise(Call& call, u32 fd, u64 offset, u64 length, u32 advice) {
   if (!d) return d.error();
   if (advice > static_cast<u32>(Advice::NoReuse) || !offset_ok(offset) || !offset_ok(length)) return Errno::Inval;
   if ((*d)->file->as_directory()) return Errno::BadF;
-  File& file = *(*d)->file;
-  return errno_of(maybe_waiting(call, on_host(file), [&] { return file.advise(offset, length, static_cast<Advice>(advice)); }));
+  return on_file(call, **d, [&](File& file) { return file.advise(offset, length, static_cast<Advice>(advice)); });
 }
 
 Errno fd_allocate(Call& call, u32 fd, u64 offset, u64 length) {
@@ -92,8 +98,7 @@ Errno fd_allocate(Call& call, u32 fd, u64 offset, u64 length) {
   if (!d) return d.error();
   if ((*d)->file->as_directory()) return Errno::BadF;
   if (!((*d)->base & right::FdAllocate)) return (*d)->file->seekable() ? Errno::NotCapable : Errno::SPipe;
-  File& file = *(*d)->file;
-  return errno_of(maybe_waiting(call, on_host(file), [&] { return file.allocate(offset, length); }));
+  return on_file(call, **d, [&](File& file) { return file.allocate(offset, length); });
 }
 
 Errno fd_close(Call& call, u32 fd) { return call.wasi.descriptors().close(fd); }
@@ -127,9 +132,10 @@ Errno fd_fdstat_set_rights(Call& call, u32 fd, u64 base, u64 inheriting) {
 Errno fd_filestat_get(Call& call, u32 fd, u32 result) {
   auto d = call.descriptor(fd, 0);
   if (!d) return d.error();
-  auto stat = (*d)->file->stat();
+  const std::shared_ptr<File> file = (*d)->file;
+  auto stat = on_disk(call, *file, [&] { return file->stat(); });
   if (!stat) return stat.error();
-  stat->type = (*d)->file->type();
+  stat->type = file->type();
   return call.store(result, wire(*stat));
 }
 
@@ -138,8 +144,7 @@ Errno fd_filestat_set_size(Call& call, u32 fd, u64 size) {
   if (!d) return d.error();
   if ((*d)->file->type() != FileType::RegularFile) return Errno::Inval;
   if (!((*d)->base & right::FdFilestatSetSize)) return Errno::NotCapable;
-  File& file = *(*d)->file;
-  return errno_of(maybe_waiting(call, on_host(file), [&] { return file.set_size(size); }));
+  return on_file(call, **d, [&](File& file) { return file.set_size(size); });
 }
 
 Errno fd_filestat_set_times(Call& call, u32 fd, u64 atim, u64 mtim, u32 flags) {
@@ -147,8 +152,7 @@ Errno fd_filestat_set_times(Call& call, u32 fd, u64 atim, u64 mtim, u32 flags) {
   if (!d) return d.error();
   auto times = times_of(atim, mtim, flags);
   if (!times) return times.error();
-  File& file = *(*d)->file;
-  return errno_of(maybe_waiting(call, on_host(file), [&] { return file.set_times(*times); }));
+  return on_file(call, **d, [&](File& file) { return file.set_times(*times); });
 }
 
 Errno fd_read(Call& call, u32 fd, u32 iovs, u32 iovs_len, u32 result) {
@@ -233,7 +237,7 @@ Errno fd_readdir(Call& call, u32 fd, u32 buf, u32 buf_len, u64 cookie, u32 resul
   Descriptor& d = *call.wasi.descriptors().get(fd);
   // A cookie is an index into the listing made at cookie 0: stable while entries are removed.
   if (cookie == 0 || !d.entries) {
-    auto list = maybe_waiting(call, on_host(**directory), [&] { return (*directory)->list(); });
+    auto list = on_disk(call, **directory, [&] { return (*directory)->list(); });
     if (!list) return list.error();
     d.entries = std::make_shared<const std::vector<DirEntry>>(std::move(*list));
   }

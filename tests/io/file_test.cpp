@@ -1,5 +1,6 @@
 // Files, pipes, poll and the blocking pool; on each level of kernel support.
 #include <dirent.h>
+#include <liburing.h>
 #include <poll.h>
 
 #include <algorithm>
@@ -26,58 +27,213 @@ void at_each_level(Body body) {
 
 }  // namespace
 
+namespace {
+
+/// Every call on files once, with what it must give.
+void use_files() {
+  TemporaryDirectory directory;
+  const std::string path = directory / "file";
+  const int fd = openat(AT_FDCWD, path.c_str(), O_RDWR | O_CREAT | O_EXCL, 0600);
+  REQUIRE(fd >= 0);
+  CHECK(openat(AT_FDCWD, path.c_str(), O_RDWR | O_CREAT | O_EXCL, 0600) == -EEXIST);
+  CHECK(write(fd, "hello ", 6) == 6);
+  CHECK(write(fd, "world", 5) == 5);
+  CHECK(pwrite(fd, "W", 1, 6) == 1);
+  CHECK(fsync(fd) == 0);
+  CHECK(fdatasync(fd) == 0);
+  char buffer[32] = {};
+  CHECK(read(fd, buffer, sizeof buffer) == 0);
+  CHECK(pread(fd, buffer, sizeof buffer, 0) == 11);
+  CHECK(std::string(buffer) == "hello World");
+  char left[3], right[16] = {};
+  const iovec in[] = {{left, 3}, {right, 16}};
+  CHECK(preadv(fd, in, 3) == 8);
+  CHECK(std::string(left, 3) + right == "lo World");
+  iovec out[] = {{left, 3}, {right, 2}};
+  CHECK(pwritev(fd, out, 20) == 5);
+  struct statx info;
+  CHECK(statx(AT_FDCWD, path.c_str(), 0, STATX_SIZE, info) == 0);
+  CHECK(info.stx_size == 25);
+  CHECK(statx(fd, "", AT_EMPTY_PATH, STATX_SIZE, info) == 0);
+  CHECK(ftruncate(fd, 5) == 0);
+  CHECK(ftruncate(fd, uint64_t{1} << 63) == -EINVAL);
+  CHECK(fadvise(fd, 0, 0, POSIX_FADV_WILLNEED) == 0);
+  CHECK(fadvise(fd, 0, uint64_t{1} << 33, POSIX_FADV_NORMAL) == 0);
+  CHECK(fadvise(fd, 0, 0, 77) == -EINVAL);
+  const timespec times[2] = {{7, 8}, {9, 10}};
+  CHECK(utimensat(fd, nullptr, times) == 0);
+  CHECK(statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, info) == 0);
+  CHECK(info.stx_mtime.tv_sec == 9);
+  CHECK(info.stx_mtime.tv_nsec == 10);
+  CHECK(fallocate(fd, 0, 0, 100) == 0);
+  CHECK(statx(fd, "", AT_EMPTY_PATH, STATX_SIZE, info) == 0);
+  CHECK(info.stx_size == 100);
+  CHECK(close(fd) == 0);
+  CHECK(close(fd) == -EBADF);
+
+  CHECK(renameat(AT_FDCWD, path.c_str(), AT_FDCWD, (directory / "renamed").c_str()) == 0);
+  CHECK(mkdirat(AT_FDCWD, (directory / "sub").c_str(), 0700) == 0);
+  CHECK(linkat(AT_FDCWD, (directory / "renamed").c_str(), AT_FDCWD,
+               (directory / "linked").c_str()) == 0);
+  CHECK(symlinkat("renamed", AT_FDCWD, (directory / "symbolic").c_str()) == 0);
+  char target[4];
+  CHECK(readlinkat(AT_FDCWD, (directory / "symbolic").c_str(), target) == 4);
+  CHECK(std::string(target, 4) == "rena");
+  CHECK(readlinkat(AT_FDCWD, (directory / "renamed").c_str(), target) == -EINVAL);
+  CHECK(utimensat(AT_FDCWD, (directory / "none").c_str(), times) == -ENOENT);
+  auto entries = read_directory(AT_FDCWD, directory.path().c_str());
+  REQUIRE(entries);
+  std::sort(entries->begin(), entries->end(), [](auto& a, auto& b) { return a.name < b.name; });
+  REQUIRE(entries->size() == 4);
+  CHECK((*entries)[0].name == "linked");
+  CHECK((*entries)[1].name == "renamed");
+  CHECK((*entries)[0].inode == (*entries)[1].inode);
+  CHECK((*entries)[2].type == DT_DIR);
+  CHECK((*entries)[3].type == DT_LNK);
+  CHECK(unlinkat(AT_FDCWD, (directory / "sub").c_str()) == -EISDIR);
+  CHECK(unlinkat(AT_FDCWD, (directory / "sub").c_str(), AT_REMOVEDIR) == 0);
+  CHECK(unlinkat(AT_FDCWD, (directory / "linked").c_str()) == 0);
+  CHECK(unlinkat(AT_FDCWD, (directory / "linked").c_str()) == -ENOENT);
+  CHECK_FALSE(read_directory(AT_FDCWD, (directory / "sub").c_str()));
+}
+
+/// The operations that io/ has another way for.
+constexpr unsigned Optional[] = {IORING_OP_FALLOCATE, IORING_OP_UNLINKAT, IORING_OP_MKDIRAT,
+                                 IORING_OP_RENAMEAT,  IORING_OP_LINKAT,   IORING_OP_SYMLINKAT,
+                                 IORING_OP_FADVISE,   IORING_OP_SHUTDOWN, IORING_OP_MSG_RING,
+                                 IORING_OP_SOCKET,    IORING_OP_SEND_ZC,  55 /* FTRUNCATE */};
+
+uint64_t bit(unsigned opcode) { return uint64_t{1} << opcode; }
+
+}  // namespace
+
 TEST_CASE("files are written, read, synced, measured, renamed, listed and removed") {
+  at_each_level([] { use_files(); });
+}
+
+TEST_CASE("what the ring lacks has another way") {
+  uint64_t all = 0;
+  for (const unsigned opcode : Optional) {
+    CAPTURE(opcode);
+    all |= bit(opcode);
+    in_coroutine(use_files, {.shards = 1, .ring_without = bit(opcode)});
+  }
+  in_coroutine(use_files, {.shards = 1, .ring_level = Ring::MaxLevel, .ring_without = all});
+}
+
+TEST_CASE("a ring without what io cannot do without is refused, by name") {
+  const std::pair<unsigned, const char*> required[] = {
+      {IORING_OP_READ, " READ"},       {IORING_OP_WRITE, " WRITE"},
+      {IORING_OP_READV, " READV"},     {IORING_OP_WRITEV, " WRITEV"},
+      {IORING_OP_FSYNC, " FSYNC"},     {IORING_OP_POLL_ADD, " POLL_ADD"},
+      {IORING_OP_ACCEPT, " ACCEPT"},   {IORING_OP_ASYNC_CANCEL, " ASYNC_CANCEL"},
+      {IORING_OP_CONNECT, " CONNECT"}, {IORING_OP_OPENAT2, " OPENAT2"},
+      {IORING_OP_CLOSE, " CLOSE"},     {IORING_OP_STATX, " STATX"},
+      {IORING_OP_SEND, " SEND"},       {IORING_OP_RECV, " RECV"},
+      {IORING_OP_SENDMSG, " SENDMSG"}, {IORING_OP_RECVMSG, " RECVMSG"}};
+  for (const auto& [opcode, name] : required) {
+    const auto started = Runtime::start({.shards = 1, .ring_without = bit(opcode)});
+    REQUIRE_FALSE(started);
+    CHECK(started.error().message == std::string("this kernel's io_uring is too old, it lacks") + name);
+  }
+}
+
+namespace {
+
+using Call = int (*)(const std::string& path, int fd, Deadline deadline);
+
+/// Each primitive, on a file that is there, with all that the kernel writes to on the stack.
+constexpr Call Calls[] = {
+    [](const std::string& path, int, Deadline deadline) {
+      const int fd = openat(AT_FDCWD, path.c_str(), O_RDWR | O_CREAT, 0600, deadline);
+      return fd >= 0 ? ::close(fd) : fd;
+    },
+    [](const std::string&, int fd, Deadline deadline) {
+      char buffer[4096];
+      return std::min(0, pread(fd, buffer, sizeof buffer, 0, deadline));
+    },
+    [](const std::string&, int fd, Deadline deadline) {
+      const char buffer[4096] = {};
+      return std::min(0, pwrite(fd, buffer, sizeof buffer, 0, deadline));
+    },
+    [](const std::string&, int fd, Deadline deadline) { return fsync(fd, deadline); },
+    [](const std::string&, int fd, Deadline deadline) { return fdatasync(fd, deadline); },
+    [](const std::string&, int fd, Deadline deadline) { return ftruncate(fd, 100, deadline); },
+    [](const std::string&, int fd, Deadline deadline) { return fallocate(fd, 0, 0, 99, deadline); },
+    [](const std::string&, int fd, Deadline deadline) {
+      return fadvise(fd, 0, 0, POSIX_FADV_WILLNEED, deadline);
+    },
+    [](const std::string& path, int, Deadline deadline) {
+      struct statx info;
+      return statx(AT_FDCWD, path.c_str(), 0, STATX_BASIC_STATS, info, deadline);
+    },
+    [](const std::string& path, int, Deadline deadline) {
+      const int error = mkdirat(AT_FDCWD, (path + ".d").c_str(), 0700, deadline);
+      return error == -EEXIST ? 0 : error;
+    },
+    [](const std::string& path, int, Deadline deadline) {
+      const int error = linkat(AT_FDCWD, path.c_str(), AT_FDCWD, (path + ".l").c_str(), 0, deadline);
+      return error == -EEXIST ? 0 : error;
+    },
+    [](const std::string& path, int, Deadline deadline) {
+      const int error = symlinkat("target", AT_FDCWD, (path + ".s").c_str(), deadline);
+      return error == -EEXIST ? 0 : error;
+    },
+    [](const std::string& path, int, Deadline deadline) {
+      char target[64];
+      const int got = readlinkat(AT_FDCWD, (path + ".s").c_str(), target, deadline);
+      return got == -ENOENT ? 0 : std::min(0, got);
+    },
+    [](const std::string& path, int, Deadline deadline) {
+      const timespec times[2] = {{1, 1}, {1, 1}};
+      return utimensat(AT_FDCWD, path.c_str(), times, 0, deadline);
+    },
+    [](const std::string& path, int, Deadline deadline) {
+      const int error = renameat(AT_FDCWD, (path + ".d").c_str(), AT_FDCWD, (path + ".e").c_str(), 0, deadline);
+      return error == -ENOENT ? 0 : error;
+    },
+    [](const std::string& path, int, Deadline deadline) {
+      const int error = unlinkat(AT_FDCWD, (path + ".l").c_str(), 0, deadline);
+      return error == -ENOENT ? 0 : error;
+    },
+    [](const std::string& path, int, Deadline deadline) {
+      const int folder = ::open(std::filesystem::path(path).parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+      std::byte entries[1024];
+      const int got = getdents(folder, entries, deadline);
+      ::close(folder);
+      return std::min(0, got);
+    },
+};
+
+}  // namespace
+
+TEST_CASE("each call on files has done its work or says that it was ended, whenever that comes") {
   at_each_level([] {
     TemporaryDirectory directory;
     const std::string path = directory / "file";
-    const int fd = openat(AT_FDCWD, path.c_str(), O_RDWR | O_CREAT | O_EXCL, 0600);
+    const int fd = openat(AT_FDCWD, path.c_str(), O_RDWR | O_CREAT, 0600);
     REQUIRE(fd >= 0);
-    CHECK(openat(AT_FDCWD, path.c_str(), O_RDWR | O_CREAT | O_EXCL, 0600) == -EEXIST);
-    CHECK(write(fd, "hello ", 6) == 6);
-    CHECK(write(fd, "world", 5) == 5);
-    CHECK(pwrite(fd, "W", 1, 6) == 1);
-    CHECK(fsync(fd) == 0);
-    CHECK(fdatasync(fd) == 0);
-    char buffer[32] = {};
-    CHECK(read(fd, buffer, sizeof buffer) == 0);
-    CHECK(pread(fd, buffer, sizeof buffer, 0) == 11);
-    CHECK(std::string(buffer) == "hello World");
-    char left[3], right[16] = {};
-    const iovec in[] = {{left, 3}, {right, 16}};
-    CHECK(preadv(fd, in, 3) == 8);
-    CHECK(std::string(left, 3) + right == "lo World");
-    iovec out[] = {{left, 3}, {right, 2}};
-    CHECK(pwritev(fd, out, 20) == 5);
-    struct statx info;
-    CHECK(statx(AT_FDCWD, path.c_str(), 0, STATX_SIZE, info) == 0);
-    CHECK(info.stx_size == 25);
-    CHECK(statx(fd, "", AT_EMPTY_PATH, STATX_SIZE, info) == 0);
-    CHECK(ftruncate(fd, 5) == 0);
-    CHECK(fallocate(fd, 0, 0, 100) == 0);
-    CHECK(statx(fd, "", AT_EMPTY_PATH, STATX_SIZE, info) == 0);
-    CHECK(info.stx_size == 100);
+    Scope scope;
+    for (size_t i = 0; i < std::size(Calls); ++i) {
+      CAPTURE(i);
+      CHECK(Calls[i](path, fd, {}) == 0);
+      for (int round = 0; round < 8; ++round) {
+        const int timed = Calls[i](path, fd, std::chrono::microseconds(round * 5));
+        CHECK((timed == 0 || timed == -ETIMEDOUT));
+        int cut = 1;
+        Task task = scope.spawn([&] { cut = Calls[i](path, fd, {}); });
+        for (int turns = 0; turns < round % 4; ++turns) CHECK(yield() == 0);
+        task.cancel();
+        CHECK(task.join() == 0);
+        CHECK((cut == 0 || cut == -ECANCELED));
+      }
+      int never = 1;
+      Task cancelled = scope.spawn([&] { never = Calls[i](path, fd, {}); });
+      cancelled.cancel();  // before it has begun
+      CHECK(cancelled.join() == 0);
+      CHECK(never == -ECANCELED);
+    }
     CHECK(close(fd) == 0);
-    CHECK(close(fd) == -EBADF);
-
-    CHECK(renameat(AT_FDCWD, path.c_str(), AT_FDCWD, (directory / "renamed").c_str()) == 0);
-    CHECK(mkdirat(AT_FDCWD, (directory / "sub").c_str(), 0700) == 0);
-    CHECK(linkat(AT_FDCWD, (directory / "renamed").c_str(), AT_FDCWD,
-                 (directory / "linked").c_str()) == 0);
-    CHECK(symlinkat("renamed", AT_FDCWD, (directory / "symbolic").c_str()) == 0);
-    auto entries = read_directory(AT_FDCWD, directory.path().c_str());
-    REQUIRE(entries);
-    std::sort(entries->begin(), entries->end(), [](auto& a, auto& b) { return a.name < b.name; });
-    REQUIRE(entries->size() == 4);
-    CHECK((*entries)[0].name == "linked");
-    CHECK((*entries)[1].name == "renamed");
-    CHECK((*entries)[0].inode == (*entries)[1].inode);
-    CHECK((*entries)[2].type == DT_DIR);
-    CHECK((*entries)[3].type == DT_LNK);
-    CHECK(unlinkat(AT_FDCWD, (directory / "sub").c_str()) == -EISDIR);
-    CHECK(unlinkat(AT_FDCWD, (directory / "sub").c_str(), AT_REMOVEDIR) == 0);
-    CHECK(unlinkat(AT_FDCWD, (directory / "linked").c_str()) == 0);
-    CHECK(unlinkat(AT_FDCWD, (directory / "linked").c_str()) == -ENOENT);
-    CHECK_FALSE(read_directory(AT_FDCWD, (directory / "sub").c_str()));
   });
 }
 

@@ -49,7 +49,7 @@ TEST_CASE("rotations by constants, of a value that is needed on and of one that 
       for (const char* again : {"", "again"})
         for (int32_t value : Values) {
           trio.agree<int32_t>("i32" + (op + std::to_string(by)) + again, value);
-          trio.agree<int64_t>("i64" + (op + std::to_string(by)) + again, int64_t{value} * 0x9e3779b97f4a7c1);
+          trio.agree<int64_t>("i64" + (op + std::to_string(by)) + again, static_cast<int64_t>(static_cast<uint64_t>(value) * 0x9e3779b97f4a7c1));
         }
 }
 

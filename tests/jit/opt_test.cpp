@@ -158,7 +158,7 @@ TEST_CASE("small copies and fills are loads and stores; one that leaves memory w
   };
   for (Guest* g : {&pair.fast, &pair.slow})
     for (int32_t at : {0, 8, 16, 24, 32, 40, 65472, 65480, 65488, 65496, 65504, 65512, 65520, 65528})
-      REQUIRE(g->call<void>("put", at, int64_t{0x0123456789abcdef} * (at + 3)).ok());
+      REQUIRE(g->call<void>("put", at, static_cast<int64_t>(0x0123456789abcdefu * static_cast<uint64_t>(at + 3))).ok());
   for (int n = 0; n <= 40; ++n)
     for (int32_t at : {0, 1, 5, 8, 65536 - n, 65537 - n, 65536})
       for (int32_t from : {0, 3, 65536 - n, 65537 - n}) {

@@ -1,6 +1,9 @@
 // What runs through the border of machine code: traps and their backtraces, polls, the host, the interpreter in between.
 #include <doctest/doctest.h>
 
+#include <atomic>
+#include <thread>
+
 #include "jit/image.hpp"
 #include "jit/jit.hpp"
 #include "tests/engine/guest.hpp"
@@ -96,6 +99,34 @@ TEST_CASE("a loop is interrupted, and a poll that goes on keeps all values") {
   const auto done = g.guest.call<void>("forever");
   REQUIRE_FALSE(done.ok());
   CHECK(done.error().kind == TrapKind::Interrupted);
+}
+
+TEST_CASE("no interrupt from another thread is lost where only function entries look for it") {
+  JitGuest g;
+  g.guest.instantiate(R"((module (func $f (export "run") (param i32)
+    (if (local.get 0) (then (call $f (i32.sub (local.get 0) (i32.const 1))) (call $f (i32.sub (local.get 0) (i32.const 1))))))))");
+  std::atomic<int> seen{0};
+  g.guest.store.on_interrupt = [&]() -> Outcome<> {
+    seen.fetch_add(1);
+    return {};
+  };
+  bool lost = false;
+  std::jthread other([&] {
+    for (int i = 0; i < 3000 && !lost; ++i) {
+      const int before = seen.load();
+      g.guest.store.interrupt(InterruptCall);
+      for (int waits = 0; seen.load() == before && !lost; ++waits) {
+        if (waits < 1000) std::this_thread::yield();
+        else std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        lost = waits > 21'000;
+      }
+    }
+    g.guest.store.interrupt(InterruptStop);
+  });
+  CHECK(krait::test::kind_of(g.guest.call<void>("run", 64)) == TrapKind::Interrupted);
+  other.join();
+  CHECK_FALSE(lost);
+  CHECK(seen.load() >= 3000);
 }
 
 TEST_CASE("arguments and results beyond the registers cross every border") {

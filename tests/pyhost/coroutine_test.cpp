@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <semaphore>
 
 #include "engine/compiler.hpp"
 #include "io/file.hpp"
@@ -368,36 +367,22 @@ def faasm_main():
 }
 
 TEST_CASE("calls on paths of this machine park until the system is done with them") {
-  /// Each call goes on only when a neighbour on the same shard says so: it never would, if the thread were held.
-  struct SlowDisk : IoWaiter {
-    std::counting_semaphore<> turns{0};
-    int calls = 0;
-    bool run_blocking(const std::function<void()>& work) override {
-      ++calls;
-      return IoWaiter::run_blocking([&] {
-        turns.acquire();
-        work();
-      });
+  /// Counts the parks of the guest's coroutine in calls on files: parking_test.cpp has them call by call.
+  struct Counter : IoWaiter {
+    int waits = 0;
+    int wait_with(const std::function<int()>& wait) override {
+      ++waits;
+      return IoWaiter::wait_with(wait);
     }
   };
   on_shard([] {
     const test::ScratchFolder scratch;
     PythonOptions options;
     options.mounts = {{scratch.path().string(), "/data", false}};
-    auto owned = std::make_unique<SlowDisk>();
-    SlowDisk& disk = *owned;
-    bool over = false;
-    io::Scope scope;
-    scope.spawn([&] {
-      int given = 0;
-      while (!over) {
-        if (given < disk.calls) disk.turns.release(), ++given;
-        io::yield();
-      }
-    });
-    {
-      Guest guest(nullptr, std::move(owned), std::move(options));
-      guest.load(R"(
+    auto owned = std::make_unique<Counter>();
+    Counter& counter = *owned;
+    Guest guest(nullptr, std::move(owned), std::move(options));
+    guest.load(R"(
 import os
 def faasm_main():
   os.mkdir('/data/d'); os.mkdir('/data/e'); os.rmdir('/data/e')
@@ -409,12 +394,15 @@ def faasm_main():
   s = os.stat('/data/h')
   assert (s.st_size, s.st_mtime_ns, s.st_nlink) == (3, 2_000_000_003, 1), s
 )");
-      const CallResult result = guest.invoke();
-      CHECK_MESSAGE(result.status == 0, guest.said->text());
-      CHECK(disk.calls >= 12);
-      over = true;
-    }
-    scope.join();
+    int parks = 0;
+    static constexpr io::SwitchHooks Hooks = {[](void* count) { ++*static_cast<int*>(count); }, nullptr};
+    io::current()->set_user(&parks);
+    io::current()->set_hooks(&Hooks);
+    const CallResult result = guest.invoke();
+    io::current()->set_hooks(nullptr);
+    CHECK_MESSAGE(result.status == 0, guest.said->text());
+    CHECK(counter.waits >= 12);
+    CHECK(parks >= 12);
     CHECK(std::filesystem::file_size(scratch.path() / "h") == 3);
   });
 }
