@@ -180,7 +180,7 @@ Result<uint64_t> Memory::reset() {
   });
   if (!scanned && initial_) {
     if (madvise(base_, initial_, MADV_DONTNEED) != 0) return system_error("cannot reset a memory");
-    pages = initial_ / HostPage;
+    pages = 0;
   }
   return pages;
 }

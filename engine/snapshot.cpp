@@ -320,15 +320,19 @@ void Snapshot::apply_dropped(Instance& instance) const {
   instance.dropped_data_ = dropped_data_;
 }
 
-Result<void> Snapshot::restore(Instance& instance) const {
-  for (size_t i = 0; i < memories_.size(); ++i)
-    if (memories_[i])
-      if (auto done = instance.memory(static_cast<uint32_t>(i)).reset(); !done) return std::move(done.error());
+Result<uint64_t> Snapshot::restore(Instance& instance) const {
+  uint64_t own = 0;
+  for (size_t i = 0; i < memories_.size(); ++i) {
+    if (!memories_[i]) continue;
+    const auto pages = instance.memory(static_cast<uint32_t>(i)).reset();
+    if (!pages) return pages.error();
+    own += *pages * HostPage;
+  }
   if (!instance.memories_.empty()) instance.context_.memory0_size = instance.memories_[0]->size();
   apply_globals(instance);
   apply_tables(instance);
   apply_dropped(instance);
-  return {};
+  return own;
 }
 
 uint64_t Snapshot::memory_bytes() const {

@@ -32,8 +32,9 @@ class Snapshot {
   static Result<std::shared_ptr<const Snapshot>> map(const Module& module, int fd);
 
   /// Puts a running instance that was made from this snapshot back into its state: memories by Memory::reset,
-  /// tables and globals by copying. No call may be under way in it.
-  Result<void> restore(Instance& instance) const;
+  /// tables and globals by copying. No call may be under way in it. Returns the bytes of its memories that are its own
+  /// from now on: the pages that calls wrote to since it was made.
+  Result<uint64_t> restore(Instance& instance) const;
 
   /// Bytes of all memories, for limits and reports.
   [[nodiscard]] uint64_t memory_bytes() const;

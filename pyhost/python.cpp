@@ -163,7 +163,7 @@ struct PythonInstance::State {
   PythonOptions options;
   std::shared_ptr<const PythonSnapshot> origin;
   std::optional<MemoryTree> memory_tree;
-  uint64_t start_ns = 0, bytes_at_start = 0;
+  uint64_t start_ns = 0, bytes_at_start = 0, own_bytes = 0;
   size_t open_at_start = 0;
   bool usable = true;
 
@@ -312,6 +312,7 @@ PythonInstance::PythonInstance(std::unique_ptr<State> state) : state_(std::move(
 PythonInstance::~PythonInstance() = default;
 bool PythonInstance::usable() const { return state_->usable; }
 uint64_t PythonInstance::memory_bytes() const { return state_->memory->size(); }
+uint64_t PythonInstance::own_bytes() const { return state_->own_bytes; }
 CallSandbox& PythonInstance::sandbox() { return state_->sandbox; }
 engine::Outcome<> PythonInstance::alarm(Alarm kind, uint64_t limit_ms) {
   return engine::call<void>(*state_->store, *state_->alarm, static_cast<int32_t>(kind),
@@ -471,7 +472,9 @@ Result<void> PythonInstance::reset() {
   State& s = *state_;
   s.usable = false;
   if (!s.origin) return Error{"the sandbox has no snapshot to go back to"};
-  if (auto restored = s.origin->state_->restore(*s.instance); !restored) return restored;
+  const auto restored = s.origin->state_->restore(*s.instance);
+  if (!restored) return restored.error();
+  s.own_bytes = *restored;
   s.sandbox.output.clear();
   s.sandbox.input = {};
   s.sandbox.state.reset();

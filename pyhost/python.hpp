@@ -153,6 +153,8 @@ class PythonInstance {
   [[nodiscard]] bool snapshot_is_whole() const;
   /// Bytes of linear memory now; it only grows until a reset.
   [[nodiscard]] uint64_t memory_bytes() const;
+  /// Bytes of memory that it does not share with the others of its snapshot, at its last reset.
+  [[nodiscard]] uint64_t own_bytes() const;
   /// What its host functions act on.
   [[nodiscard]] CallSandbox& sandbox();
 

@@ -27,6 +27,9 @@ def programs(run):
     if run.paths.get("python.wasm"):
         yield "python.wasm", "engine/decode_bench", [*rounds, run.paths["python.wasm"]]
     yield "coroutines", "io/io_core_bench", rounds
+    if runtime_folder(run):
+        yield "calls through the service", "pyhost/calls_bench", ["--rounds", str(run.rounds(1000, 200))]
+        yield "calls that wait", "pyhost/parked_bench", ["--rounds", "1", {"full": "10000", "quick": "2000", "smoke": "20"}[run.size]]
     yield "state", "pyhost/state_bench", ["--rounds", str(run.rounds(100, 20))]
     yield "beside endless neighbours", "io/io_tail_bench", rounds
     yield "echo", "io/io_echo_bench", ["--rounds", str(run.rounds(7)), "--seconds", {"full": "1", "quick": "0.3", "smoke": "0.02"}[run.size]]
@@ -37,7 +40,7 @@ def section(report, run):
     found = {}
     for heading, program, args in programs(run):
         try:
-            found[heading] = lines(run, program, *args)
+            found[heading] = lines(run, program, *args, env=runtime_folder(run))
         except (RuntimeError, OSError, ValueError, subprocess.TimeoutExpired) as why:
             report.failed(heading, why)
             continue

@@ -98,7 +98,7 @@ def node_workers(run, calls):
 def warm(report, run):
     """A fresh interpreter for each call in a server that runs already."""
     calls = run.rounds(500, 200)
-    rows, bars = [], {}
+    rows, bars, rates = [], {}, []
 
     def add(name, median_us, p99_us):
         rows.append([name, f"{median_us:.1f}", f"{p99_us:.1f}"])
@@ -107,7 +107,10 @@ def warm(report, run):
     env = costs.runtime_folder(run)
     if env:
         for part in costs.lines(run, "pyhost/python_bench", "--rounds", "3" if run.size == "smoke" else str(calls), env=env):
-            add(f"krait {part['name']}", part["median"], part["p99"])
+            if part["unit"] == "us":
+                add(f"krait {part['name']}", part["median"], part["p99"])
+            else:
+                rates.append([f"krait {part['name']}", f"{part['median']:,.0f}", part["unit"]])
     else:
         report.left_out("krait's own, since the Python runtime is not built (pyhost/guest/build)")
     for name, times in (("python3, os.fork a call", forked(10 if run.size == "smoke" else calls)),
@@ -117,6 +120,8 @@ def warm(report, run):
         else:
             add(name, median(times) * 1e6, percentile(times, 0.99) * 1e6)
     report.table(["within a server that runs", "us", "p99"], rows)
+    if rates:
+        report.table(["how many", "median", ""], rates)
     report.bars("A fresh interpreter for a call, in a running server", "us (log)", {"": bars}, log=True)
     return bars
 

@@ -31,7 +31,7 @@ struct Chain {
   uint64_t max_calls = 0;
   uint64_t max_depth = 0;
   uint64_t max_bytes = 0;
-  std::weak_ptr<Call> first;
+  std::shared_ptr<Call> first;     ///< till the last one has ended, whoever else has dropped it
 
   /// Counts `more` bytes as held; false, and counts nothing, where that would be too many.
   bool hold(uint64_t more);

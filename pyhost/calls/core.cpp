@@ -93,8 +93,8 @@ void Core::finish(const std::shared_ptr<Call>& call, CallReport report) {
   call->function.reset();
   table.expire_later(call);
   for (const auto& watcher : watchers) watcher->set(0);
-  if (--call->chain->live == 0 && call->chain->calls != 0)
-    if (const auto first = call->chain->first.lock()) forget_chained(first);
+  if (--call->chain->live == 0)
+    if (const auto first = std::move(call->chain->first); call->chain->calls != 0) forget_chained(first);
   const uint64_t over = ++ended;
   if (over != submitted) return;
   const std::lock_guard lock(quiet_mutex);

@@ -44,7 +44,7 @@ struct Core {
   CallTable table;
   std::vector<std::unique_ptr<Lane>> lanes;
   std::atomic<bool> ending{false};
-  std::atomic<uint64_t> queued{0}, running{0}, waiting{0}, sandboxes{0}, idle{0}, submitted{0}, ended{0}, refused{0};
+  std::atomic<uint64_t> queued{0}, running{0}, waiting{0}, sandboxes{0}, idle{0}, idle_bytes{0}, submitted{0}, ended{0}, refused{0};
 
   std::mutex quiet_mutex;
   std::shared_ptr<io::FutureCore> quiet;  // set when no call is under way

@@ -11,8 +11,8 @@
 namespace krait::pyhost::calls {
 namespace {
 
-/// What an idle sandbox is taken to hold: the pages that calls touch stay its own after a reset.
-constexpr uint64_t IdleBytes = uint64_t{2} << 20;
+/// What an idle sandbox holds beside the pages of its memory that calls wrote to, which stay its own: stacks, tables, files.
+constexpr uint64_t IdleBytes = uint64_t{512} << 10;
 
 }  // namespace
 
@@ -138,20 +138,24 @@ Result<std::unique_ptr<Cell>> Lane::take_cell(Call& call, const std::shared_ptr<
   }
   std::unique_ptr<Cell> cell = std::move(*found);
   idle_.erase(found);
-  idle_bytes_ -= IdleBytes;
-  core_.idle--;
+  count_idle(*cell, -1);
   return cell;
 }
 
 void Lane::keep_cell(std::unique_ptr<Cell> cell) {
+  count_idle(*cell, 1);
   idle_.push_front(std::move(cell));
-  idle_bytes_ += IdleBytes;
-  core_.idle++;
   while (idle_bytes_ > core_.options.idle_bytes && !idle_.empty()) {
+    count_idle(*idle_.back(), -1);
     idle_.pop_back();
-    idle_bytes_ -= IdleBytes;
-    core_.idle--;
   }
+}
+
+void Lane::count_idle(Cell& cell, int sign) {
+  const uint64_t bytes = (IdleBytes + cell.instance().own_bytes()) * static_cast<uint64_t>(sign);
+  idle_bytes_ += bytes;
+  core_.idle_bytes += bytes;
+  core_.idle += static_cast<uint64_t>(sign);
 }
 
 }  // namespace krait::pyhost::calls

@@ -49,6 +49,7 @@ class Lane {
   void refuse(const std::shared_ptr<Call>& call, const char* why);
   Result<std::unique_ptr<Cell>> take_cell(Call& call, const std::shared_ptr<const FunctionStart>& start);
   void keep_cell(std::unique_ptr<Cell> cell);
+  void count_idle(Cell& cell, int sign);
 
   Core& core_;
   io::Shard& shard_;

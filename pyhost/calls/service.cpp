@@ -162,7 +162,7 @@ Answer<std::optional<store::Function>> Service::get(const std::string& user, con
 ServiceStats Service::stats() const {
   const Core& core = *impl_;
   const uint64_t running = core.running, waiting = core.waiting;
-  return {core.queued, running - std::min(running, waiting), waiting, core.sandboxes, core.idle, core.submitted, core.ended, core.refused};
+  return {core.queued, running - std::min(running, waiting), waiting, core.sandboxes, core.idle, core.idle_bytes, core.submitted, core.ended, core.refused};
 }
 
 void Service::shutdown(std::chrono::nanoseconds drain) {

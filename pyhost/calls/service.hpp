@@ -103,6 +103,7 @@ struct ServiceOptions {
 struct ServiceStats {
   uint64_t queued = 0, running = 0, waiting = 0;  ///< now; `waiting` are parked in an await
   uint64_t sandboxes = 0, idle_sandboxes = 0;     ///< now
+  uint64_t idle_bytes = 0;                        ///< now: memory that idle sandboxes hold
   uint64_t submitted = 0, ended = 0, refused = 0; ///< since the start
 };
 

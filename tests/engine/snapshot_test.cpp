@@ -206,7 +206,9 @@ TEST_CASE("a memory's reset puts contents and size back, and counts the pages it
   copy.instance = *made;
   for (int round = 0; round < 3; ++round) {
     REQUIRE(copy.call<void>("dirty").ok());
-    REQUIRE((*taken)->restore(*copy.instance).ok());
+    const auto own = (*taken)->restore(*copy.instance);
+    REQUIRE(own.ok());
+    if (!std::getenv("KRAIT_RESET")) CHECK((*own == 8192 || *own == 0));  // two pages; none where the kernel has no PAGEMAP_SCAN
     CHECK(copy.instance->memory(0).pages() == 2);
     CHECK(copy.get<int32_t>("load", 4096) == 0x67616d69);
     CHECK(copy.get<int32_t>("load", 65536) == 0);

@@ -12,7 +12,7 @@ TEST_CASE("a module that chains calls while it is uploaded is told so, and its c
   if (!python_runtime()) return;
   Serving serving;
   serving.upload("own", "from pyfaasm import *\nstarted = chain('part')\ndef part(data):\n  return 'part'\ndef faasm_main():\n  pass\n",
-                 *LimitChanges::parse(R"({"chain_count": 10, "wall_ms": 2000})"));
+                 *LimitChanges::parse(R"({"chain_count": 3})"));
   CHECK(serving.call("own").end == CallEnd::Returned);  // each callee chains one more, up to the limit
   serving.upload("leaf", "def faasm_main():\n  return 'leaf'\n");
   serving.upload("other", "from pyfaasm import *\nstarted = chain_name('leaf')\ndef faasm_main():\n  return await_call_output(started)\n");
@@ -120,6 +120,17 @@ def faasm_main():
   for (int i = 0; i < 5000 && serving.service->state(first); ++i) std::this_thread::sleep_for(1ms);
   CHECK_FALSE(serving.service->state(first).has_value());
   CHECK(serving.service->state(*id) == CallState::Ended);  // the first one's is its submitter's
+}
+
+TEST_CASE("what outlives its chain's first call leaves nothing behind") {
+  if (!python_runtime()) return;
+  Serving serving;
+  serving.upload("f", "import time\nfrom pyfaasm import *\ndef late(data):\n  time.sleep(0.3)\n"
+                      "def faasm_main():\n  return str(max(chain(late) for i in range(3)))\n");
+  const CallId late = std::stoi(text_of(serving.call("f").output));  // call() drops the first one
+  CHECK(serving.service->state(late).has_value());
+  for (int i = 0; i < 10'000 && serving.service->state(late); ++i) std::this_thread::sleep_for(1ms);
+  CHECK_FALSE(serving.service->state(late).has_value());
 }
 
 TEST_CASE("results wait for their reader, and are dropped after their time") {
