@@ -29,6 +29,8 @@ def programs(run):
     yield "coroutines", "io/io_core_bench", rounds
     yield "state", "pyhost/state_bench", ["--rounds", str(run.rounds(100, 20))]
     yield "beside endless neighbours", "io/io_tail_bench", rounds
+    if runtime_folder(run):
+        yield "parked sandboxes", "pyhost/parked_bench", ["--rounds", str(run.rounds(3)), {"full": "10000", "quick": "1000", "smoke": "20"}[run.size]]
     yield "echo", "io/io_echo_bench", ["--rounds", str(run.rounds(7)), "--seconds", {"full": "1", "quick": "0.3", "smoke": "0.02"}[run.size]]
 
 
@@ -37,7 +39,7 @@ def section(report, run):
     found = {}
     for heading, program, args in programs(run):
         try:
-            found[heading] = lines(run, program, *args)
+            found[heading] = lines(run, program, *args, env=runtime_folder(run))
         except (RuntimeError, OSError, ValueError, subprocess.TimeoutExpired) as why:
             report.failed(heading, why)
             continue
