@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <string_view>
@@ -182,6 +183,7 @@ class Module {
   uint32_t start = NoIndex;
 
   [[nodiscard]] const FuncType& type_of_func(uint32_t func) const { return types[func_types[func]]; }
+  [[nodiscard]] const Export* find_export(std::string_view name) const;
   [[nodiscard]] const Export* find_export(std::string_view name, ExternKind kind) const;
   /// The function's name: from the name section, else an export, else an import, else "func[N]". Safe
   /// from any thread.
@@ -200,7 +202,9 @@ class Module {
   static constexpr size_t Padding = 8;
   std::vector<std::byte> bytes_ = std::vector<std::byte>(Padding);
   std::vector<BranchEntry> side_table_;
-  std::vector<uint32_t> exports_by_name_;  // indices into exports
+  void order_exports() const;
+  mutable std::once_flag ordered_;
+  mutable std::vector<uint32_t> exports_by_name_;  // indices into exports; filled at the first need
   std::string name_;
   std::vector<std::pair<uint32_t, std::string_view>> func_names_;  // by function index; into bytes_
   std::shared_ptr<Frozen> frozen_ = make_frozen();

@@ -155,6 +155,7 @@ void define_krait(engine::Linker& linker) {
   linker.func("krait", "wait", &wait);
   linker.func("krait", "result", &result);
   linker.func("krait", "cancel", &cancel);
+  define_dynlink(linker);
 }
 
 }  // namespace krait::pyhost
