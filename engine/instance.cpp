@@ -15,6 +15,7 @@ Instance::Instance(Store& store, std::shared_ptr<const Module> module) : module_
   context_.imported_funcs = module_->imported_funcs;
   context_.store = &store;
   context_.stack_limit = store.native_stack_limit();
+  funcs_.resize((module_->functions.size() + FuncChunk - 1) / FuncChunk);
   dropped_elements_.resize(module_->elements.size());
   dropped_data_.resize(module_->data.size());
   if (Compiler* compiler = store.options().compiler) {
@@ -28,14 +29,22 @@ Instance::Instance(Store& store, std::shared_ptr<const Module> module) : module_
 FuncInstance& Instance::func(uint32_t index) {
   const uint32_t imported = module_->imported_funcs;
   if (index < imported) return *imports_[index];
-  if (funcs_.empty()) {
-    funcs_.reserve(module_->functions.size());
-    for (uint32_t i = imported; i < module_->func_types.size(); ++i) {
-      const uint32_t type = module_->func_types[i];
-      funcs_.push_back({code_of(i), &context_, &module_->types[type], nullptr, i, module_->canonical_type[type]});
-    }
+  const uint32_t defined = index - imported;
+  auto& chunk = funcs_[defined / FuncChunk];
+  if (!chunk) chunk = make_funcs(defined / FuncChunk * FuncChunk);
+  return chunk[defined % FuncChunk];
+}
+
+std::unique_ptr<FuncInstance[]> Instance::make_funcs(uint32_t first) {
+  const uint32_t imported = module_->imported_funcs;
+  const auto count = std::min<size_t>(FuncChunk, module_->functions.size() - first);
+  auto funcs = std::make_unique_for_overwrite<FuncInstance[]>(count);
+  for (uint32_t i = 0; i < count; ++i) {
+    const uint32_t index = imported + first + i;
+    const uint32_t type = module_->func_types[index];
+    funcs[i] = {code_of(index), &context_, &module_->types[type], nullptr, index, module_->canonical_type[type]};
   }
-  return funcs_[index - imported];
+  return funcs;
 }
 
 const void* Instance::code_of(uint32_t func_index) const {

@@ -80,11 +80,16 @@ class Instance {
   friend class Store;
   explicit Instance(Store& store, std::shared_ptr<const Module> module);
 
+  static constexpr uint32_t FuncChunk = 64;
+  /// Those of a chunk: `first` is its first one's place among the defined functions.
+  [[nodiscard]] std::unique_ptr<FuncInstance[]> make_funcs(uint32_t first);
+
   Context context_;
   std::shared_ptr<const Module> module_;
   std::shared_ptr<CodeImage> code_image_;
   std::vector<FuncInstance*> imports_;
-  std::vector<FuncInstance> funcs_;  // defined ones; filled as a whole at the first need
+  /// The defined ones, in chunks that are made at the first need of one in them: CPython has 10,548, and a call names a handful.
+  std::vector<std::unique_ptr<FuncInstance[]>> funcs_;
   std::vector<TableInstance*> tables_;
   std::vector<Memory*> memories_;
   std::vector<GlobalCell*> globals_;

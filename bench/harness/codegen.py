@@ -20,10 +20,9 @@ def commands(run, module):
     tool = run.build / "bench" / "jit" / "jit-codegen"
     for threads in (1, 2):
         yield f"krait, {threads} thread{'s'[:threads - 1]}", [str(tool), "--json", "--threads", str(threads), module]
-    node = peers.find("node", "KRAIT_BENCH_NODE")
-    if node:
+    for node in peers.nodes():
         flags = ["--no-liftoff", "--no-wasm-tier-up", "--no-wasm-dynamic-tiering", "--no-wasm-lazy-compilation"]
-        yield "V8 full tier, its own threads", [node, *flags, "-e", V8, module]
+        yield f"V8 full tier, its own threads (node {peers.output_of([node, '--version'])})", [node, *flags, "-e", V8, module]
 
 
 def once(argv):

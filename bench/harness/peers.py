@@ -74,9 +74,13 @@ def script_runtime(name, path, flags, version, repeats=2):
     return Runtime(name, version, command, repeats=repeats)
 
 
+def nodes():
+    """Paths of node: $KRAIT_BENCH_NODE may name several, with colons between. The first is the one for what is no runtime's row."""
+    return [path for path in (find("node", "KRAIT_BENCH_NODE") or "").split(os.pathsep) if path]
+
+
 def javascript():
-    node = find("node", "KRAIT_BENCH_NODE")
-    if node:
+    for node in nodes():
         version = output_of([node, "--version"])
         quiet = ["--no-warnings"]
         # Default tiers vary by 2x from run to run: the full tier alone is what is quoted.

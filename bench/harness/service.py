@@ -52,14 +52,22 @@ class Server:
         fields = Path(f"/proc/{self.process.pid}/statm").read_text(encoding="ascii").split()
         return (int(fields[1]) - int(fields[2])) * resource.getpagesize()
 
-    def put(self, function, source):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        connection.request("PUT", f"/p/bench/{function}", source.encode())
+    def request(self, method, path, body):
+        """The answer's body, of status 200, 201 or 204; any other is a RuntimeError."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
+        connection.request(method, path, body.encode())
         answer = connection.getresponse()
-        body = answer.read()
+        got = answer.read()
         connection.close()
         if answer.status not in (200, 201, 204):
-            raise RuntimeError(f"PUT {function}: {answer.status} {body[:200]!r}")
+            raise RuntimeError(f"{method} {path}: {answer.status} {got[:200]!r}")
+        return got
+
+    def put(self, function, source):
+        self.request("PUT", f"/p/bench/{function}", source)
+
+    def call(self, function, body, entry="faasm_main"):
+        return self.request("POST", f"/call/bench/{function}?entry={entry}", body)
 
 
 @contextlib.contextmanager
@@ -82,7 +90,7 @@ def forking():
 
 
 class Load:
-    """A run of h2load. latencies: seconds of the answers with status 200; rate: of them, a second."""
+    """A run of h2load: a closed loop, or `rate` requests a second. latencies: seconds of the answers with status 200; rate: of them, a second."""
 
     def __init__(self, port, functions, connections, seconds=None, requests=None, rate=None):
         with tempfile.TemporaryDirectory() as folder:
@@ -90,9 +98,11 @@ class Load:
             body.write_bytes(b"x")
             uris.write_text("".join(f"http://127.0.0.1:{port}/call/bench/{f}\n" for f in functions), encoding="ascii")
             argv = ["h2load", "--h1", "-t", "1", "-c", str(connections), "-d", str(body), "-i", str(uris), f"--log-file={log}"]
-            argv += ["-D", str(seconds)] if seconds else ["-n", str(requests)]
             if rate:
-                argv += [f"--rps={rate / connections:.4f}"]
+                # Connections that began together would send together, a burst a period: each begins at a time of its own instead.
+                argv += [f"--rps={rate / connections:.4f}", "-n", str(int(rate * seconds)), "-r", "1", "--rate-period=7ms"]
+            else:
+                argv += ["-D", str(seconds)] if seconds else ["-n", str(requests)]
             begin = time.monotonic()
             done = subprocess.run(argv, capture_output=True, text=True, timeout=300, check=False)
             took = time.monotonic() - begin

@@ -87,7 +87,7 @@ print(json.dumps(took))"""
 
 def node_workers(run, calls):
     """Seconds from new Worker to its exit, python.wasm compiled once and shared: `-c pass` in each. None without node."""
-    node = peers.find("node", "KRAIT_BENCH_NODE")
+    node = next(iter(peers.nodes()), None)
     if not node or not run.paths.get("python.wasm"):
         return None
     argv = [node, "--no-warnings", "--no-liftoff", "--no-wasm-tier-up", "--no-wasm-dynamic-tiering", str(peers.HERE / "workers.mjs"),

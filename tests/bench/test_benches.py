@@ -53,6 +53,10 @@ class Smoke(unittest.TestCase):
     def test_service(self):
         self.section("service")
 
+    def test_chaining(self):
+        for each in self.section("chaining")["figures"]["us_a_call"].values():
+            self.assertEqual(set(each), {"krait, 1 shard", "krait, 2 shards", "python3, a fork a call"})
+
     def test_costs(self):
         figures = self.section("costs")["figures"]
         for heading in ("calls", "coroutines", "beside endless neighbours", "echo"):
