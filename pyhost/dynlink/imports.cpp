@@ -41,14 +41,14 @@ Loader* loader_of(Caller& caller) {
 }
 
 Outcome<int32_t> load(Caller& caller, uint32_t bytes, uint32_t size, uint32_t name, uint32_t name_len, uint32_t wants) {
-  const auto from = caller.bytes(bytes, size), called = caller.bytes(name, name_len), to = caller.bytes(wants, 3 * sizeof(uint32_t));
+  const auto from = caller.bytes(bytes, size), called = caller.bytes(name, name_len), to = caller.bytes(wants, 4 * sizeof(uint32_t));
   if (!from || !called || !to) return out_of_bounds("dl_load");
   Loader* loader = loader_of(caller);
   if (!loader) return -1;
   const auto number = loader->load(*from, text_of(*called));
   if (!number) return refuse(caller, number.error().message);
   const SideModule& side = *loader->side(*number);
-  const uint32_t numbers[] = {side.memory_bytes, side.memory_alignment, static_cast<uint32_t>(side.needed.size())};
+  const uint32_t numbers[] = {side.memory_bytes, side.memory_alignment, static_cast<uint32_t>(side.needed.size()), loader->table_size()};
   std::memcpy(to->data(), numbers, sizeof numbers);
   return static_cast<int32_t>(*number);
 }

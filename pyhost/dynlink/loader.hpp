@@ -54,6 +54,7 @@ class Loader {
   /// The address of what `number` or something that it needs exports: of data, or a function's place in the table, which it gets
   /// if it has none.
   Result<uint32_t> symbol(uint32_t number, const std::string& name);
+  [[nodiscard]] uint32_t table_size() const { return table_ ? static_cast<uint32_t>(table_->size()) : 0; }
   /// The function at a place of the table, or null.
   [[nodiscard]] engine::FuncInstance* function_at(uint32_t index) const {
     return table_ && index < table_->size() ? table_->func(index) : nullptr;

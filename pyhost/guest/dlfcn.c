@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "krait_dynlink.h"
+#include "tolerant.h"
 
 struct library {
   struct library* next;
@@ -53,6 +54,35 @@ static void* read_all(const char* path, size_t* size) {
   *size = at;
   return bytes ? bytes : fail(path, "no memory for it");
 }
+
+// --- functions with another number of parameters (tolerant.h) ------------------------------------
+
+enum { KnownPlaces = 1 << 16 };
+
+/// Parameters of a function whose values are all i32, or 0xff.
+static unsigned parameters(uint32_t place) {
+  char type[8];
+  const int32_t length = krait_func_type(place, type, sizeof type);
+  for (int32_t i = 1; i < length && i < (int32_t)sizeof type; i++)
+    if (type[i] != 'i') return 0xff;
+  return length < 1 || length > 4 || type[0] != 'i' ? 0xff : (unsigned)length - 1;
+}
+
+static void* tolerant_call(void* function, void* a, void* b, void* c) {
+  static uint8_t known[KnownPlaces];  // parameters, plus one
+  const uintptr_t place = (uintptr_t)function;
+  unsigned count = place < KnownPlaces ? known[place] - 1u : ~0u;
+  if (count == ~0u) count = parameters((uint32_t)place);
+  if (place < KnownPlaces && count != 0xff) known[place] = (uint8_t)(count + 1);
+  switch (count) {
+    case 0: return ((void* (*)(void))function)();
+    case 1: return ((void* (*)(void*))function)(a);
+    case 2: return ((void* (*)(void*, void*))function)(a, b);
+    default: return ((void* (*)(void*, void*, void*))function)(a, b, c);  // or the trap that it deserves
+  }
+}
+
+// --- loading -------------------------------------------------------------------------------------
 
 static int call_if_there(int32_t number, const char* name) {
   uint32_t address;
@@ -122,6 +152,10 @@ void* dlopen(const char* path, int mode) {
   struct krait_library_wants wants;
   const int32_t number = krait_dl_load(bytes, (uint32_t)size, path, (uint32_t)strlen(path), &wants);
   free(bytes);
+  if (!krait_tolerant_call && number >= 0) {
+    krait_tolerant_call = tolerant_call;
+    krait_own_functions = wants.table;
+  }
   return number < 0 ? refused(path) : link_library(path, number, &wants, mode);
 }
 

@@ -14,6 +14,7 @@ struct krait_library_wants {
   uint32_t memory;     ///< bytes, zeroed
   uint32_t alignment;  ///< of them
   uint32_t needed;     ///< libraries to be loaded first
+  uint32_t table;      ///< elements of the function table now
 };
 
 /// Compiles a library. Its number, or -1.

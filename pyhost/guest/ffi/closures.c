@@ -9,7 +9,7 @@
 #include "../krait_dynlink.h"
 #include "ffi_wasm.h"
 
-enum { PoolSize = 32, MostLetters = 1000 };
+enum { PoolSize = 32, MostLetters = 2004, MostParameters = 1000 };
 
 struct closure_pool {
   struct closure_pool* next;
@@ -167,7 +167,7 @@ static void dispatch(ffi_closure* closure, uint64_t* frame) {
 
 static struct closure_pool* new_pool(const char* letters, unsigned length) {
   enum { Fixed = 512, PerFunction = 96, PerLetter = 12 };
-  uint8_t* bytes = malloc(Fixed + PoolSize * (PerFunction + PerLetter * length));
+  uint8_t* bytes = malloc(Fixed + length + PoolSize * (PerFunction + PerLetter * length));
   struct closure_pool* pool = malloc(sizeof *pool + length);
   struct krait_library_wants wants;
   int32_t number = -1;
@@ -207,7 +207,7 @@ ffi_status ffi_prep_closure_loc(ffi_closure* closure, ffi_cif* cif, void (*targe
   if (2 * cif->count + 3 > MostLetters) return FFI_BAD_TYPEDEF;
   char letters[MostLetters];
   const unsigned length = ffi_letters(cif, cif->count, 0, letters);
-  struct closure_pool* pool = pool_for(letters, length);
+  struct closure_pool* pool = length > MostParameters + 1 ? NULL : pool_for(letters, length);
   if (!pool) return FFI_BAD_TYPEDEF;
   closure->cif = cif;
   closure->function = target;

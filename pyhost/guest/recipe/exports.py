@@ -52,4 +52,4 @@ def flags(python: Path, objects: Iterable[Path]) -> list[str]:
     api = {name for name in _visible(python) if re.match(r"_?Py|PY", name)}
     exported = sorted(api | wanted | {"__stack_pointer", "dlopen", "dlsym", "dlclose", "dlerror"})
     return ["-Wl,--export-table", "-Wl,--growable-table", *(f"-Wl,--export-if-defined={name}" for name in exported),
-            "-Wl,--export=__stack_pointer", *(f"-Wl,-u,{name}" for name in sorted(wanted))]
+            "-Wl,--export=__stack_pointer"]

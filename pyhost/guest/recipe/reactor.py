@@ -7,7 +7,7 @@ from .libraries import environment
 from .runner import Context, GUEST, Step
 
 UNITS = ("reactor.c", "boot.c", "hostmodule.c", "alarm.c", "sleep.c", "state.c", "dlfcn.c")
-HEADERS = ("krait_host.h", "boot.h", "hostmodule.h", "alarm.h", "krait_state.h", "state.h", "krait_dynlink.h")
+HEADERS = ("krait_host.h", "boot.h", "hostmodule.h", "alarm.h", "krait_state.h", "state.h", "krait_dynlink.h", "tolerant.h")
 WARNINGS = ("-Wall", "-Wextra", "-Wconversion", "-Werror", "-Wno-unused-parameter", "-Wno-missing-field-initializers", "-Wno-sign-conversion", "-Wno-c23-extensions")
 # As CPython's own link: the C stack lies below the data, so that its overflow traps.
 LAYOUT = ("-z", "stack-size=8388608", "-Wl,--stack-first", "-Wl,--initial-memory=20971520")
