@@ -15,10 +15,8 @@ FFI = ("ffi/ffi.c", "ffi/closures.c")
 FFI_HEADERS = ("ffi/ffi.h", "ffi/ffi_wasm.h", "krait_dynlink.h")
 WRAPPER = GUEST / "wasm-cc.in"
 CTYPES = ("_ctypes.c", "callbacks.c", "callproc.c", "cfield.c", "stgdict.c")
-HAVE = ("-DHAVE_FFI_PREP_CIF_VAR=1", "-DHAVE_FFI_PREP_CLOSURE_LOC=1", "-DHAVE_FFI_CLOSURE_ALLOC=1")
-
-# A function of wasm takes no more parameters.
-MOST_ARGUMENTS = "#ifdef __EMSCRIPTEN__\n  #define CTYPES_MAX_ARGCOUNT 1000"
+HAVE = ("-DHAVE_FFI_PREP_CIF_VAR=1", "-DHAVE_FFI_PREP_CLOSURE_LOC=1", "-DHAVE_FFI_CLOSURE_ALLOC=1",
+        "-DCTYPES_MAX_ARGCOUNT=1000")  # a function of wasm takes no more
 
 # A call that the host refuses is an exception in Python.
 CALL = "ffi_call(&cif, (void *)pProc, resmem, avalues);"
@@ -51,10 +49,6 @@ def _build(context: Context, folder: Path) -> None:
     work = folder / "work"
     shutil.copytree(sources, work)
     (work / "callproc.c").write_text(_refusals((work / "callproc.c").read_text()))
-    header = (work / "ctypes.h").read_text()
-    if MOST_ARGUMENTS not in header:
-        raise RuntimeError("ctypes.h bounds arguments in another way than it did: see pyhost/guest/recipe/extensions.py")
-    (work / "ctypes.h").write_text(header.replace(MOST_ARGUMENTS, MOST_ARGUMENTS.replace("EMSCRIPTEN", "wasm")))
     (folder / "lib-dynload").mkdir()
     for module, units in (("_ctypes", [*(work / unit for unit in CTYPES), *(GUEST / unit for unit in FFI)]),
                           ("_ctypes_test", [work / "_ctypes_test.c"])):
