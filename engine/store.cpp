@@ -18,7 +18,7 @@ namespace {
 /// Native stack that host functions and signal handlers keep for themselves.
 constexpr size_t NativeReserve = 256 << 10;
 
-const std::byte* thread_stack_limit() {
+const std::byte* find_thread_stack_limit() {
   pthread_attr_t attributes;
   void* low = nullptr;
   size_t size = 0;
@@ -28,16 +28,19 @@ const std::byte* thread_stack_limit() {
   return static_cast<const std::byte*>(low) + NativeReserve;
 }
 
+/// Kept: for a main thread it is found by reading all of /proc/self/maps.
+const std::byte* thread_stack_limit() {
+  thread_local const std::byte* const limit = find_thread_stack_limit();
+  return limit;
+}
+
 }  // namespace
 
-ValueStack::ValueStack(uint64_t bytes) {
+void ValueStack::reserve() {
   constexpr uint64_t Guard = 4096;
-  bytes = (std::max<uint64_t>(bytes, 65536) + Guard - 1) / Guard * Guard;
+  const uint64_t bytes = (std::max<uint64_t>(bytes_, 65536) + Guard - 1) / Guard * Guard;
   void* at = mmap(nullptr, bytes + Guard, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (at == MAP_FAILED) {
-    begin_ = end_ = nullptr;  // every call then ends as an exhausted stack
-    return;
-  }
+  if (at == MAP_FAILED) return;
   begin_ = static_cast<Slot*>(at);
   end_ = begin_ + bytes / sizeof(Slot);
   mprotect(end_, Guard, PROT_NONE);

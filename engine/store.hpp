@@ -34,19 +34,26 @@ struct StoreOptions {
   Compiler* compiler = nullptr;
 };
 
-/// The interpreter's stack: reserved address space with a guard page at its end.
+/// The interpreter's stack: address space with a guard page at its end, reserved at the first need, since machine code has none.
 class ValueStack {
  public:
-  explicit ValueStack(uint64_t bytes);
+  explicit ValueStack(uint64_t bytes) : bytes_(bytes) {}
   ~ValueStack();
   ValueStack(const ValueStack&) = delete;
   ValueStack& operator=(const ValueStack&) = delete;
-  [[nodiscard]] Slot* begin() const { return begin_; }
+  /// Null where there is no memory for it: every call then ends as an exhausted stack.
+  [[nodiscard]] Slot* begin() {
+    if (!begin_) [[unlikely]] reserve();
+    return begin_;
+  }
   [[nodiscard]] Slot* end() const { return end_; }
 
  private:
-  Slot* begin_;
-  Slot* end_;
+  void reserve();
+
+  uint64_t bytes_;
+  Slot* begin_ = nullptr;
+  Slot* end_ = nullptr;
 };
 
 /// An entry into guest code; on the native stack of whoever made it. The interpreter and the compiler

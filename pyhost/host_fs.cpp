@@ -48,16 +48,16 @@ IoResult<void> done(int result) {
 }
 
 /// openat2, beneath `directory`; EXDEV is its word for a path that leads out.
-IoResult<Descriptor> open_beneath(int directory, const std::string& path, uint64_t flags, uint64_t mode = 0) {
+IoResult<Descriptor> open_beneath(int directory, const std::string& path, uint64_t flags, uint64_t mode = 0, uint64_t resolve = 0) {
   open_how how{};
   how.flags = flags | O_CLOEXEC;
   how.mode = mode;
-  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | resolve;
   for (int tries = 0;; tries++) {
     const long fd = syscall(SYS_openat2, directory, path.c_str(), &how, sizeof how);
     if (fd >= 0) return Descriptor(static_cast<int>(fd));
     if (errno == EINTR) continue;
-    if (errno == EAGAIN && tries < 100) continue;  // a rename was under way beside it
+    if (errno == EAGAIN && !(resolve & RESOLVE_CACHED) && tries < 100) continue;  // a rename was under way beside it
     if (errno == EXDEV) return Errno::NotCapable;
     return last_errno();
   }
@@ -239,7 +239,8 @@ class HostDirectory final : public Directory {
     if (how.truncate) flags |= O_TRUNC;
     if (how.directory) flags |= O_DIRECTORY;
     if (!how.follow) flags |= O_NOFOLLOW;
-    auto fd = open_beneath(fd_.get(), std::string(path), flags, how.create && !read_only_ ? 0666 : 0);
+    if (how.cached && flags & (O_CREAT | O_TRUNC)) return Errno::Again;
+    auto fd = open_beneath(fd_.get(), std::string(path), flags, how.create && !read_only_ ? 0666 : 0, resolve_flags(how.cached));
     if (!fd) return read_only_error(fd.error(), how);
     if (read_only_ && how.create && how.exclusive) return Errno::Exist;
     struct stat s{};
@@ -250,8 +251,8 @@ class HostDirectory final : public Directory {
 
   [[nodiscard]] int host_fd() const override { return fd_.get(); }
   IoResult<FileStat> stat() override { return stat_fd(fd_.get()); }
-  IoResult<FileStat> stat_at(std::string_view path, bool follow) override {
-    auto fd = open_beneath(fd_.get(), std::string(path), follow ? O_PATH : O_PATH | O_NOFOLLOW);
+  IoResult<FileStat> stat_at(std::string_view path, bool follow, bool cached) override {
+    auto fd = open_beneath(fd_.get(), std::string(path), follow ? O_PATH : O_PATH | O_NOFOLLOW, 0, resolve_flags(cached));
     if (!fd) return fd.error();
     return stat_fd(fd->get());
   }
@@ -316,6 +317,8 @@ class HostDirectory final : public Directory {
   IoResult<void> sync(bool data_only) override { return done(data_only ? fdatasync(fd_.get()) : fsync(fd_.get())); }
 
  private:
+  /// A kernel without it (before 5.12) gives EINVAL.
+  static uint64_t resolve_flags(bool cached) { return cached ? RESOLVE_CACHED : 0; }
   /// With O_CREAT left out, ENOENT means that it would have been created.
   [[nodiscard]] Errno read_only_error(Errno error, const OpenHow& how) const {
     return read_only_ && how.create && error == Errno::NoEnt ? Errno::RoFs : error;

@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <vector>
 
+#include "io/blocking.hpp"
 #include "io/file.hpp"
 #include "io/shard.hpp"
 
@@ -126,6 +127,14 @@ int64_t IoWaiter::write(int fd, std::span<const iovec> from, std::optional<uint6
 
 int IoWaiter::sync(int fd, bool data_only) {
   return static_cast<int>(moved(park([&] { return data_only ? io::fdatasync(fd) : io::fsync(fd); })));
+}
+
+bool IoWaiter::run_blocking(const std::function<void()>& work) {
+  const int result = park([&] { return io::offload([&work] { work(); }); });
+  if (result == 0) return true;
+  if (result != -EAGAIN) return woken(result);
+  work();  // the system gives no thread
+  return true;
 }
 
 int IoWaiter::wait_with(const std::function<int()>& wait) {

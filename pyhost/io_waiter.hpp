@@ -29,6 +29,7 @@ class IoWaiter : public Waiter, private io::SliceListener {
   int64_t read(int fd, std::span<const iovec> to, std::optional<uint64_t> offset) override;
   int64_t write(int fd, std::span<const iovec> from, std::optional<uint64_t> offset) override;
   int sync(int fd, bool data_only) override;
+  bool run_blocking(const std::function<void()>& work) override;
   int wait_with(const std::function<int()>& wait) override;
   void enter(engine::Store& store) override;
   void leave(engine::Store& store) override;

@@ -306,7 +306,7 @@ class MemoryDirectory final : public Directory {
   }
 
   IoResult<FileStat> stat() override { return node_->stat(); }
-  IoResult<FileStat> stat_at(std::string_view path, bool follow) override {
+  IoResult<FileStat> stat_at(std::string_view path, bool follow, bool) override {
     auto node = existing(path, follow);
     if (!node) return node.error();
     return (*node)->stat();

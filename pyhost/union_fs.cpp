@@ -73,11 +73,12 @@ class UnionDirectory final : public Directory {
     return std::shared_ptr<File>(std::make_shared<UnionDirectory>(mounts_, spot->path, std::move(own)));
   }
 
+  [[nodiscard]] int host_fd() const override { return own_->host_fd(); }
   IoResult<FileStat> stat() override { return own_->stat(); }
-  IoResult<FileStat> stat_at(std::string_view path, bool follow) override {
+  IoResult<FileStat> stat_at(std::string_view path, bool follow, bool cached) override {
     auto spot = find(path);
     if (!spot) return spot.error();
-    auto stat = spot->directory->stat_at(spot->rest, follow);
+    auto stat = spot->directory->stat_at(spot->rest, follow, cached);
     if (!stat && stat.error() == Errno::NoEnt && mounts_->is_above_mount(spot->path))
       return mounts_->shadow->stat_at(join(spot->path), follow);
     return stat;

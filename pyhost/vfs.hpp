@@ -42,6 +42,7 @@ struct FileTimes {
 struct OpenHow {
   bool read = true, write = false;
   bool create = false, exclusive = false, truncate = false, directory = false;
+  bool cached = false;     ///< Again where it might wait for a disk
   bool follow = true;      ///< follow a symbolic link in the last component; else it is an error (Loop)
   uint16_t flags = 0;      ///< FdFlags
 };
@@ -86,7 +87,8 @@ class Directory : public File {
   IoResult<uint64_t> pread(std::span<const iovec>, uint64_t) override { return Errno::IsDir; }
 
   virtual IoResult<std::shared_ptr<File>> open(std::string_view path, const OpenHow& how) = 0;
-  virtual IoResult<FileStat> stat_at(std::string_view path, bool follow) = 0;
+  /// `cached` as in OpenHow.
+  virtual IoResult<FileStat> stat_at(std::string_view path, bool follow, bool cached = false) = 0;
   virtual IoResult<void> set_times_at(std::string_view path, bool follow, FileTimes times) = 0;
   virtual IoResult<void> make_directory(std::string_view path) = 0;
   virtual IoResult<void> remove_directory(std::string_view path) = 0;

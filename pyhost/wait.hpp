@@ -48,6 +48,12 @@ class Waiter {
   virtual int64_t read(int fd, std::span<const iovec> to, std::optional<uint64_t> offset);
   virtual int64_t write(int fd, std::span<const iovec> from, std::optional<uint64_t> offset);
   virtual int sync(int fd, bool data_only);
+  /// Runs `work`: system calls on files of this machine that may take their time. This thread is blocked by it; an implementation
+  /// may run it on another one while the caller waits. False when it was cut short before it began.
+  virtual bool run_blocking(const std::function<void()>& work) {
+    work();
+    return true;
+  }
 
   /// The line of control that waits here begins and ends to run the guest code of `store`. Nests, for one store.
   virtual void enter(engine::Store&) {}

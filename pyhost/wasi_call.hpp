@@ -61,6 +61,29 @@ Errno errno_of(const IoResult<T>& result) {
   return result ? Errno::Success : result.error();
 }
 
+/// What `f()` gives: through the waiter if `on_host`, since system calls on files of this machine may take their time.
+template <typename F>
+std::invoke_result_t<F&> maybe_waiting(Call& call, bool on_host, F f) {
+  if (!on_host) return f();
+  std::optional<std::invoke_result_t<F&>> result;
+  if (!call.wasi.waiter().run_blocking([&] { result = f(); })) return Errno::Intr;
+  return std::move(*result);
+}
+/// For calls on an open file or directory, and on a path beneath a directory.
+inline bool on_host(const File& file) { return file.host_fd() >= 0; }
+inline bool on_host(Directory& directory, std::string_view path) {
+  const auto place = directory.locate(path);
+  return place && place->directory->host_fd() >= 0;
+}
+/// `f(cached)`, which looks a path up: what the kernel has at hand is found at once, and only the rest waits.
+template <typename F>
+std::invoke_result_t<F&, bool> looked_up(Call& call, Directory& directory, std::string_view path, F f) {
+  if (!on_host(directory, path)) return f(false);
+  auto result = f(true);
+  if (result || (result.error() != Errno::Again && result.error() != Errno::Inval)) return result;  // Inval: no such lookup here
+  return maybe_waiting(call, true, [&] { return f(false); });
+}
+
 /// As they lie in guest memory.
 struct WireFilestat {
   uint64_t dev, ino;

@@ -100,7 +100,8 @@ Errno fd_advise(Call& call, u32 fd, u64 offset, u64 length, u32 advice) {
   if (!d) return d.error();
   if (advice > static_cast<u32>(Advice::NoReuse) || !offset_ok(offset) || !offset_ok(length)) return Errno::Inval;
   if ((*d)->file->as_directory()) return Errno::BadF;
-  return errno_of((*d)->file->advise(offset, length, static_cast<Advice>(advice)));
+  File& file = *(*d)->file;
+  return errno_of(maybe_waiting(call, on_host(file), [&] { return file.advise(offset, length, static_cast<Advice>(advice)); }));
 }
 
 Errno fd_allocate(Call& call, u32 fd, u64 offset, u64 length) {
@@ -108,7 +109,8 @@ Errno fd_allocate(Call& call, u32 fd, u64 offset, u64 length) {
   if (!d) return d.error();
   if ((*d)->file->as_directory()) return Errno::BadF;
   if (!((*d)->base & right::FdAllocate)) return (*d)->file->seekable() ? Errno::NotCapable : Errno::SPipe;
-  return errno_of((*d)->file->allocate(offset, length));
+  File& file = *(*d)->file;
+  return errno_of(maybe_waiting(call, on_host(file), [&] { return file.allocate(offset, length); }));
 }
 
 Errno fd_close(Call& call, u32 fd) { return call.wasi.descriptors().close(fd); }
@@ -153,7 +155,8 @@ Errno fd_filestat_set_size(Call& call, u32 fd, u64 size) {
   if (!d) return d.error();
   if ((*d)->file->type() != FileType::RegularFile) return Errno::Inval;
   if (!((*d)->base & right::FdFilestatSetSize)) return Errno::NotCapable;
-  return errno_of((*d)->file->set_size(size));
+  File& file = *(*d)->file;
+  return errno_of(maybe_waiting(call, on_host(file), [&] { return file.set_size(size); }));
 }
 
 Errno fd_filestat_set_times(Call& call, u32 fd, u64 atim, u64 mtim, u32 flags) {
@@ -161,7 +164,8 @@ Errno fd_filestat_set_times(Call& call, u32 fd, u64 atim, u64 mtim, u32 flags) {
   if (!d) return d.error();
   auto times = times_of(atim, mtim, flags);
   if (!times) return times.error();
-  return errno_of((*d)->file->set_times(*times));
+  File& file = *(*d)->file;
+  return errno_of(maybe_waiting(call, on_host(file), [&] { return file.set_times(*times); }));
 }
 
 Errno fd_read(Call& call, u32 fd, u32 iovs, u32 iovs_len, u32 result) {
@@ -246,7 +250,7 @@ Errno fd_readdir(Call& call, u32 fd, u32 buf, u32 buf_len, u64 cookie, u32 resul
   Descriptor& d = *call.wasi.descriptors().get(fd);
   // A cookie is an index into the listing made at cookie 0: stable while entries are removed.
   if (cookie == 0 || !d.entries) {
-    auto list = (*directory)->list();
+    auto list = maybe_waiting(call, on_host(**directory), [&] { return (*directory)->list(); });
     if (!list) return list.error();
     d.entries = std::make_shared<const std::vector<DirEntry>>(std::move(*list));
   }

@@ -7,7 +7,8 @@ Errno path_create_directory(Call& call, u32 fd, u32 path, u32 path_len) {
   auto directory = call.directory(fd, right::PathCreateDirectory);
   if (!directory) return directory.error();
   auto text = call.path(path, path_len);
-  return text ? errno_of((*directory)->make_directory(*text)) : text.error();
+  if (!text) return text.error();
+  return errno_of(maybe_waiting(call, on_host(**directory, *text), [&] { return (*directory)->make_directory(*text); }));
 }
 
 Errno path_filestat_get(Call& call, u32 fd, u32 lookup, u32 path, u32 path_len, u32 result) {
@@ -15,7 +16,9 @@ Errno path_filestat_get(Call& call, u32 fd, u32 lookup, u32 path, u32 path_len, 
   if (!directory) return directory.error();
   auto text = call.path(path, path_len);
   if (!text) return text.error();
-  auto stat = (*directory)->stat_at(*text, lookup & LookupSymlinkFollow);
+  auto stat = looked_up(call, **directory, *text, [&](bool cached) {
+    return (*directory)->stat_at(*text, lookup & LookupSymlinkFollow, cached);
+  });
   if (!stat) return stat.error();
   return call.store(result, wire(*stat));
 }
@@ -27,7 +30,9 @@ Errno path_filestat_set_times(Call& call, u32 fd, u32 lookup, u32 path, u32 path
   if (!text) return text.error();
   auto times = times_of(atim, mtim, flags);
   if (!times) return times.error();
-  return errno_of((*directory)->set_times_at(*text, lookup & LookupSymlinkFollow, *times));
+  return errno_of(maybe_waiting(call, on_host(**directory, *text), [&] {
+    return (*directory)->set_times_at(*text, lookup & LookupSymlinkFollow, *times);
+  }));
 }
 
 Errno path_link(Call& call, u32 old_fd, u32 lookup, u32 old_path, u32 old_path_len, u32 new_fd, u32 new_path,
@@ -40,7 +45,9 @@ Errno path_link(Call& call, u32 old_fd, u32 lookup, u32 old_path, u32 old_path_l
   if (!from_text) return from_text.error();
   auto to_text = call.path(new_path, new_path_len);
   if (!to_text) return to_text.error();
-  return errno_of((*from)->link(*from_text, lookup & LookupSymlinkFollow, **to, *to_text));
+  return errno_of(maybe_waiting(call, on_host(**from, *from_text) || on_host(**to, *to_text), [&] {
+    return (*from)->link(*from_text, lookup & LookupSymlinkFollow, **to, *to_text);
+  }));
 }
 
 Errno path_open(Call& call, u32 fd, u32 lookup, u32 path, u32 path_len, u32 oflags, u64 base, u64 inheriting, u32 fd_flags,
@@ -67,7 +74,10 @@ Errno path_open(Call& call, u32 fd, u32 lookup, u32 path, u32 path_len, u32 ofla
   how.directory = oflags & open_flag::Directory;
   how.follow = lookup & LookupSymlinkFollow;
   how.flags = static_cast<uint16_t>(fd_flags);
-  auto file = (*directory)->open(*text, how);
+  auto file = looked_up(call, **directory, *text, [&](bool cached) {
+    how.cached = cached;
+    return (*directory)->open(*text, how);
+  });
   if (!file) return file.error();
   Descriptor opened;
   opened.base = base & rights_of(**file);
@@ -85,7 +95,7 @@ Errno path_readlink(Call& call, u32 fd, u32 path, u32 path_len, u32 buf, u32 buf
   if (!text) return text.error();
   const auto to = call.bytes(buf, buf_len);
   if (!to) return Errno::Fault;
-  auto target = (*directory)->read_link(*text);
+  auto target = maybe_waiting(call, on_host(**directory, *text), [&] { return (*directory)->read_link(*text); });
   if (!target) return target.error();
   const size_t n = std::min(target->size(), to->size());
   if (n != 0) std::memcpy(to->data(), target->data(), n);
@@ -96,7 +106,8 @@ Errno path_remove_directory(Call& call, u32 fd, u32 path, u32 path_len) {
   auto directory = call.directory(fd, right::PathRemoveDirectory);
   if (!directory) return directory.error();
   auto text = call.path(path, path_len);
-  return text ? errno_of((*directory)->remove_directory(*text)) : text.error();
+  if (!text) return text.error();
+  return errno_of(maybe_waiting(call, on_host(**directory, *text), [&] { return (*directory)->remove_directory(*text); }));
 }
 
 Errno path_rename(Call& call, u32 fd, u32 old_path, u32 old_path_len, u32 new_fd, u32 new_path, u32 new_path_len) {
@@ -108,7 +119,9 @@ Errno path_rename(Call& call, u32 fd, u32 old_path, u32 old_path_len, u32 new_fd
   if (!from_text) return from_text.error();
   auto to_text = call.path(new_path, new_path_len);
   if (!to_text) return to_text.error();
-  return errno_of((*from)->rename(*from_text, **to, *to_text));
+  return errno_of(maybe_waiting(call, on_host(**from, *from_text) || on_host(**to, *to_text), [&] {
+    return (*from)->rename(*from_text, **to, *to_text);
+  }));
 }
 
 Errno path_symlink(Call& call, u32 old_path, u32 old_path_len, u32 fd, u32 new_path, u32 new_path_len) {
@@ -117,14 +130,16 @@ Errno path_symlink(Call& call, u32 old_path, u32 old_path_len, u32 fd, u32 new_p
   auto target = call.path(old_path, old_path_len);
   if (!target) return target.error();
   auto text = call.path(new_path, new_path_len);
-  return text ? errno_of((*directory)->symlink(*target, *text)) : text.error();
+  if (!text) return text.error();
+  return errno_of(maybe_waiting(call, on_host(**directory, *text), [&] { return (*directory)->symlink(*target, *text); }));
 }
 
 Errno path_unlink_file(Call& call, u32 fd, u32 path, u32 path_len) {
   auto directory = call.directory(fd, right::PathUnlinkFile);
   if (!directory) return directory.error();
   auto text = call.path(path, path_len);
-  return text ? errno_of((*directory)->unlink(*text)) : text.error();
+  if (!text) return text.error();
+  return errno_of(maybe_waiting(call, on_host(**directory, *text), [&] { return (*directory)->unlink(*text); }));
 }
 
 }  // namespace krait::pyhost::wasi_calls

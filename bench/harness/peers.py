@@ -105,7 +105,7 @@ def standalone():
 
     def wasm3(path, module, dirs, args):
         del dirs
-        return [path, str(module), *args]
+        return [path, "--stack-size", "16777216", str(module), *args]
 
     for program, variable, make, slow in (
             ("wasmtime", "KRAIT_BENCH_WASMTIME", wasmtime, False), ("wasmedge", "KRAIT_BENCH_WASMEDGE", wasmedge, False),

@@ -53,6 +53,13 @@ class Report:
         self.failures.append(f"{self._section['name']}: {name}: {why}")
         print(f"  failed: {name}: {why}", flush=True)
 
+    def broke(self, name, why):
+        """A runtime that could not do its part: krait's own failure counts, a peer is left out with its reason."""
+        if name.startswith("krait"):
+            self.failed(name, why)
+        else:
+            self.left_out(f"{name}: {why}")
+
     def table(self, header, rows, note=None):
         """Prints aligned columns, the first to the left, the others to the right, and keeps them."""
         cells = [[str(c) for c in row] for row in [header, *rows]]

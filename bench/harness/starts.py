@@ -53,7 +53,7 @@ def processes(report, run, folder):
             try:
                 times.setdefault(name, []).append(wall(argv, env))
             except (RuntimeError, OSError, subprocess.TimeoutExpired) as why:
-                report.failed(name, why)
+                report.broke(name, why)
                 del todo[name]
     times = {name: times[name] for name in todo}
     base = next(iter(times))

@@ -101,5 +101,5 @@ def section(report, run):
     report.bars("C kernels, each: time / gcc -O2", "ratio",
                 {n: each for n, each in ratios.items() if not any(r.name == n and r.interpreter for r in runtimes)})
     for name, why in failures.items():
-        report.failed(name, why)
+        report.broke(name, why)
     report.figures(ratios=ratios, seconds=seconds)

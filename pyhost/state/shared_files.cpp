@@ -160,8 +160,8 @@ class SharedFolder final : public Directory {
     }
     return std::shared_ptr<File>(std::make_shared<SharedFile>(std::move(*spot), how));
   }
-  IoResult<FileStat> stat() override { return stat_at(".", true); }
-  IoResult<FileStat> stat_at(std::string_view path, bool) override {
+  IoResult<FileStat> stat() override { return stat_at(".", true, false); }
+  IoResult<FileStat> stat_at(std::string_view path, bool, bool) override {
     auto spot = find(path);
     if (!spot) return spot.error();
     const auto folder = spot->is_folder();
@@ -179,13 +179,13 @@ class SharedFolder final : public Directory {
   }
   IoResult<void> set_times(FileTimes) override { return {}; }
   IoResult<void> set_times_at(std::string_view path, bool follow, FileTimes) override {
-    const auto there = stat_at(path, follow);
+    const auto there = stat_at(path, follow, false);
     return there ? IoResult<void>() : there.error();
   }
   IoResult<void> make_directory(std::string_view path) override {
     auto spot = find(path);
     if (!spot) return spot.error();
-    const auto there = stat_at(path, true);
+    const auto there = stat_at(path, true, false);
     if (there) return Errno::Exist;
     if (there.error() != Errno::NoEnt) return there.error();
     if (auto may = is_free_above(*spot); !may) return may;
@@ -214,7 +214,7 @@ class SharedFolder final : public Directory {
     return folder && *folder ? Errno::IsDir : Errno::NoEnt;
   }
   IoResult<std::string> read_link(std::string_view path) override {
-    const auto there = stat_at(path, false);
+    const auto there = stat_at(path, false, false);
     return there ? Errno::Inval : there.error();
   }
   IoResult<void> symlink(std::string_view, std::string_view) override { return Errno::NotSup; }

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <semaphore>
 
 #include "engine/compiler.hpp"
 #include "io/file.hpp"
@@ -363,6 +364,58 @@ def faasm_main():
     const CallResult result = guest.invoke();
     CHECK_MESSAGE(result.status == 0, guest.said->text());
     CHECK(std::filesystem::file_size(scratch.path() / "f") == 1'000'000);
+  });
+}
+
+TEST_CASE("calls on paths of this machine park until the system is done with them") {
+  /// Each call goes on only when a neighbour on the same shard says so: it never would, if the thread were held.
+  struct SlowDisk : IoWaiter {
+    std::counting_semaphore<> turns{0};
+    int calls = 0;
+    bool run_blocking(const std::function<void()>& work) override {
+      ++calls;
+      return IoWaiter::run_blocking([&] {
+        turns.acquire();
+        work();
+      });
+    }
+  };
+  on_shard([] {
+    const test::ScratchFolder scratch;
+    PythonOptions options;
+    options.mounts = {{scratch.path().string(), "/data", false}};
+    auto owned = std::make_unique<SlowDisk>();
+    SlowDisk& disk = *owned;
+    bool over = false;
+    io::Scope scope;
+    scope.spawn([&] {
+      int given = 0;
+      while (!over) {
+        if (given < disk.calls) disk.turns.release(), ++given;
+        io::yield();
+      }
+    });
+    {
+      Guest guest(nullptr, std::move(owned), std::move(options));
+      guest.load(R"(
+import os
+def faasm_main():
+  os.mkdir('/data/d'); os.mkdir('/data/e'); os.rmdir('/data/e')
+  with open('/data/d/f', 'xb') as f:
+    f.write(b'12345'); f.flush(); f.truncate(3)
+  os.utime('/data/d/f', ns=(1, 2_000_000_003))
+  os.rename('/data/d/f', '/data/g'); os.link('/data/g', '/data/h'); os.symlink('g', '/data/s'); os.unlink('/data/g')
+  assert os.readlink('/data/s') == 'g' and sorted(os.listdir('/data')) == ['d', 'h', 's']
+  s = os.stat('/data/h')
+  assert (s.st_size, s.st_mtime_ns, s.st_nlink) == (3, 2_000_000_003, 1), s
+)");
+      const CallResult result = guest.invoke();
+      CHECK_MESSAGE(result.status == 0, guest.said->text());
+      CHECK(disk.calls >= 12);
+      over = true;
+    }
+    scope.join();
+    CHECK(std::filesystem::file_size(scratch.path() / "h") == 3);
   });
 }
 
