@@ -65,6 +65,12 @@ struct CallSandbox : Sandbox {
   }
 };
 
+/// The trap of a guest that names bytes outside its memory to a function of the module "krait".
+inline engine::Trap outside_memory(const char* name) {
+  return engine::Trap::make(engine::TrapKind::Host, std::string("krait.") + name + ": the buffer is not inside the memory");
+}
+inline std::string_view as_text(std::span<const std::byte> bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+
 /// What the module "krait" has for Python; guest/krait_host.h says what each does.
 void define_krait(engine::Linker& linker);
 /// Its part that loads shared libraries and calls functions of any type: dynlink/imports.cpp.

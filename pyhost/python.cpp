@@ -27,6 +27,7 @@ namespace {
 
 constexpr const char* ImagePath = "lib/python313.zip";
 constexpr const char* ExtensionsPath = "lib/python3.13/lib-dynload";
+constexpr uint64_t MostTableElements = 1 << 20;  // 16 MiB of the host's memory: 100 times what Python has
 constexpr int32_t ReactorAbi = 2;
 
 uint64_t monotonic_now() {
@@ -264,6 +265,7 @@ Result<void> PythonInstance::State::start() {
   if (auto made = make_files(); !made) return made;
   engine::StoreOptions store_options;
   store_options.max_memory_pages = std::min(options.limits.memory_bytes / engine::PageSize, engine::MaxPages);
+  store_options.max_table_elements = MostTableElements;
   store_options.compiler = parts.compiler;
   store_options.native_stack_limit = options.native_stack_limit;
   store.emplace(store_options);

@@ -21,14 +21,6 @@ namespace {
 
 constexpr uint32_t MostNeeded = 256, MostArguments = 1000;
 
-Trap out_of_bounds(const char* name) {
-  return Trap::make(engine::TrapKind::Host, std::string("krait.") + name + ": the buffer is not inside the memory");
-}
-
-std::string_view text_of(std::span<const std::byte> bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
 int32_t refuse(Caller& caller, std::string why) {
   CallSandbox::of(caller).message = std::move(why);
   return -1;
@@ -42,10 +34,10 @@ Loader* loader_of(Caller& caller) {
 
 Outcome<int32_t> load(Caller& caller, uint32_t bytes, uint32_t size, uint32_t name, uint32_t name_len, uint32_t wants) {
   const auto from = caller.bytes(bytes, size), called = caller.bytes(name, name_len), to = caller.bytes(wants, 4 * sizeof(uint32_t));
-  if (!from || !called || !to) return out_of_bounds("dl_load");
+  if (!from || !called || !to) return outside_memory("dl_load");
   Loader* loader = loader_of(caller);
   if (!loader) return -1;
-  const auto number = loader->load(*from, text_of(*called));
+  const auto number = loader->load(*from, as_text(*called));
   if (!number) return refuse(caller, number.error().message);
   const SideModule& side = *loader->side(*number);
   const uint32_t numbers[] = {side.memory_bytes, side.memory_alignment, static_cast<uint32_t>(side.needed.size()), loader->table_size()};
@@ -60,14 +52,14 @@ Outcome<int32_t> needed(Caller& caller, uint32_t number, uint32_t index, uint32_
   const std::string& name = side->needed[index];
   const size_t n = std::min<size_t>(name.size(), length);
   const auto to = caller.bytes(ptr, n);
-  if (!to) return out_of_bounds("dl_needed");
+  if (!to) return outside_memory("dl_needed");
   if (n != 0) std::memcpy(to->data(), name.data(), n);
   return static_cast<int32_t>(name.size());
 }
 
 Outcome<int32_t> link(Caller& caller, uint32_t number, uint32_t memory_base, uint32_t others, uint32_t count, int32_t global) {
   const auto from = caller.bytes(others, uint64_t{count} * sizeof(uint32_t));
-  if (!from || count > MostNeeded) return out_of_bounds("dl_link");
+  if (!from || count > MostNeeded) return outside_memory("dl_link");
   std::vector<uint32_t> numbers(count);
   if (count != 0) std::memcpy(numbers.data(), from->data(), from->size());
   Loader* loader = loader_of(caller);
@@ -78,10 +70,10 @@ Outcome<int32_t> link(Caller& caller, uint32_t number, uint32_t memory_base, uin
 
 Outcome<int32_t> symbol(Caller& caller, uint32_t number, uint32_t name, uint32_t name_len, uint32_t result) {
   const auto called = caller.bytes(name, name_len), to = caller.bytes(result, sizeof(uint32_t));
-  if (!called || !to) return out_of_bounds("dl_symbol");
+  if (!called || !to) return outside_memory("dl_symbol");
   Loader* loader = loader_of(caller);
   if (!loader) return -1;
-  const auto address = loader->symbol(number, std::string(text_of(*called)));
+  const auto address = loader->symbol(number, std::string(as_text(*called)));
   if (!address) return refuse(caller, address.error().message);
   std::memcpy(to->data(), &*address, sizeof(uint32_t));
   return 0;
@@ -129,15 +121,15 @@ Outcome<int32_t> func_type(Caller& caller, uint32_t index, uint32_t ptr, uint32_
   const std::string letters = letters_of(*func->type);
   const size_t n = std::min<size_t>(letters.size(), length);
   const auto to = caller.bytes(ptr, n);
-  if (!to) return out_of_bounds("func_type");
+  if (!to) return outside_memory("func_type");
   if (n != 0) std::memcpy(to->data(), letters.data(), n);
   return static_cast<int32_t>(letters.size());
 }
 
 Outcome<int32_t> ffi_call(Caller& caller, uint32_t index, uint32_t type, uint32_t type_len, uint32_t values) {
   const auto letters = caller.bytes(type, type_len), slots = caller.bytes(values, sizeof(Slot) * uint64_t{std::max(type_len, 2u) - 1});
-  if (!letters || !slots || type_len == 0 || type_len > MostArguments + 1) return out_of_bounds("ffi_call");
-  const std::string want(text_of(*letters));  // a copy: the guest's memory is its own again during the call
+  if (!letters || !slots || type_len == 0 || type_len > MostArguments + 1) return outside_memory("ffi_call");
+  const std::string want(as_text(*letters));  // a copy: the guest's memory is its own again during the call
   Loader* loader = loader_of(caller);
   if (!loader) return -1;
   FuncInstance* func = loader->function_at(index);

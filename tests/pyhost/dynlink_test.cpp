@@ -166,11 +166,11 @@ TEST_CASE("a weak function that nobody defines traps when it is called, weak dat
                            std::string("\x04\x17\x02\x03" "env" "\x05" "maybe" "\x01\x07" "GOT.mem" "\x01" "x" "\x01", 25);
   auto number = box.loader->load(library("(module " ENVIRONMENT R"((import "env" "maybe" (func $maybe))
     (import "GOT.mem" "x" (global $x (mut i32)))
-    (func (export "x") (param i32) (result i32) (global.get $x))
+    (func (export "value") (param i32) (result i32) (global.get $x))
     (func (export "try") (param i32) (result i32) (call $maybe) (i32.const 0))))", weak), "weak");
   REQUIRE_MESSAGE(number.ok(), (number ? "" : number.error().message));
   REQUIRE(box.loader->link(*number, 256, {}, false).ok());
-  CHECK(box.call(box.symbol(*number, "x"), 0) == 0);
+  CHECK(box.call(box.symbol(*number, "value"), 0) == 0);
   auto called = engine::call<int32_t>(box.store, *box.main->export_func("call"), static_cast<int32_t>(box.symbol(*number, "try")), 0);
   REQUIRE_FALSE(called.ok());
   CHECK(called.error().message == "call of an undefined function: maybe");
