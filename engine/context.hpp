@@ -2,7 +2,7 @@
 //
 // Invariants.
 //  1. A Context lives as long as its Instance, at a fixed address, and is touched only by the thread that
-//     runs its store; `interrupt` alone may be set from any thread.
+//     runs its store; `interrupt` and `entry_limit` alone may be set from any thread.
 //  2. memory0_base and memory0_size follow every growth of memory 0 before the guest runs again.
 //  3. `code` of a FuncEntry or FuncInstance is never null: where there is no machine code it is the
 //     compiler's stub that enters the interpreter (or InterpreterOnly where no compiler is set).
@@ -69,6 +69,9 @@ enum InterruptBit : uint32_t {
   InterruptCall = 4,   ///< call Store::on_interrupt, which may trap
 };
 
+/// Above every stack.
+inline const std::byte* const EntryPolls = reinterpret_cast<const std::byte*>(UINTPTR_MAX);
+
 /// An instance as running code sees it. The JIT bakes these offsets in: see the asserts below.
 struct Context {
   std::byte* memory0_base = nullptr;   ///< null where the module has no memory
@@ -77,7 +80,7 @@ struct Context {
   uint64_t table0_size = 0;            ///< elements
   std::atomic<uint32_t> interrupt{0};  ///< InterruptBits; polled at loop heads and function entries
   uint32_t imported_funcs = 0;              ///< Module::imported_funcs
-  const std::byte* stack_limit = nullptr;   ///< native stack: a function that would go below it traps
+  std::atomic<const std::byte*> entry_limit{nullptr};  ///< stack_limit; EntryPolls where interrupt may be set: one compare for both
   GlobalCell** globals = nullptr;           ///< by global index; imported ones point into other instances
   FuncInstance* const* imports = nullptr;   ///< by imported function index
   const void* const* code = nullptr;        ///< CodeImage::code(); null where no compiler is set; read by load_code()
@@ -87,6 +90,14 @@ struct Context {
   Instance* instance = nullptr;
   Store* store = nullptr;
   std::atomic<int32_t>* heat = nullptr;     ///< CodeImage::heat(); null where nobody counts
+  const std::byte* stack_limit = nullptr;   ///< native stack: a function that would go below it traps
+
+  /// After each change of stack_limit and each time that bits of `interrupt` were taken; a bit set meanwhile is not lost, as whoever
+  /// sets it sets entry_limit afterwards.
+  void update_entry_limit() {
+    entry_limit.store(stack_limit);
+    if (interrupt.load() != 0) entry_limit.store(EntryPolls);
+  }
   GlobalInstance inline_globals[InlineGlobals];
 };
 
@@ -96,7 +107,7 @@ inline const void* load_code(const Context& context, uint32_t defined) {
 }
 
 static_assert(offsetof(Context, memory0_base) == 0 && offsetof(Context, table0) == 16);
-static_assert(offsetof(Context, interrupt) == 32 && offsetof(Context, stack_limit) == 40);
+static_assert(offsetof(Context, interrupt) == 32 && offsetof(Context, entry_limit) == 40);
 static_assert(sizeof(FuncEntry) == 16 && offsetof(FuncEntry, type) == 8);
 
 }  // namespace krait::engine

@@ -30,11 +30,19 @@ constexpr uint8_t OrderOf[SectionCount] = {0, 1, 2, 3, 4, 5, 7, 8, 9, 10, 12, 13
 
 }  // namespace
 
-Decoder::Decoder(Module& module, const Features& features, std::span<const std::byte> facts)
-    : module_(module),
-      context_{module, features, {}, false, 0},
-      reader_(module.bytes()),
-      facts_(facts) {}
+SharedBytes Decoder::own(std::vector<std::byte> bytes) {
+  const size_t size = bytes.size();
+  bytes.resize(size + Module::Padding);
+  const auto owned = std::make_shared<const std::vector<std::byte>>(std::move(bytes));
+  return {std::span(*owned).first(size), owned};
+}
+
+Decoder::Decoder(Module& module, SharedBytes bytes, const Features& features, SharedBytes facts,
+                 std::optional<std::array<uint8_t, 32>> sha256)
+    : module_(module), context_{module, features, {}, false, 0}, reader_(bytes.bytes), facts_(std::move(facts)) {
+  module.bytes_ = std::move(bytes);
+  module.sha256_ = sha256;
+}
 
 Result<void> Decoder::decode() {
   if (sections() && finish()) return {};
@@ -135,7 +143,6 @@ bool Decoder::finish() {
                          std::to_string(context_.data_count) + " and " +
                          std::to_string(module_.data.size()));
   }
-  module_.side_table_.shrink_to_fit();
   name_section();
   return true;
 }
@@ -148,23 +155,34 @@ bool Decoder::code_section() {
     return fail(at, "function and code section have inconsistent lengths: " +
                         std::to_string(declared_functions_) + " and " + std::to_string(count));
   }
-  module_.functions.resize(count);
-  const FactsReader facts(facts_, module_.bytes().size(), count);  // bytes_ is padded
+  if (known_code()) return true;
   // In compiled code a tenth of the bytes are branches' labels at most; an underestimate costs a
   // copy.
-  if (facts.valid()) module_.side_table_ = facts.side_table();
-  else module_.side_table_.reserve(reader_.remaining() / 16);
-  Validator validator(context_, reader_);
+  builder_.reserve(count, reader_.remaining() / 16);
+  Validator validator(context_, reader_, builder_.side_table);
   for (uint32_t i = 0; i < count; ++i) {
-    Function& function = module_.functions[i];
+    FunctionDraft function;
     function.type_index = module_.func_types[module_.imported_funcs + i];
-    if (!body(validator, function, facts.valid() ? std::optional(facts.function(i)) : std::nullopt, facts)) return false;
+    if (!body(validator, function)) return false;
+    builder_.add(function);
   }
+  facts_ = builder_.finish(module_.bytes().size());
+  return known_code();
+}
+
+/// Takes the section's functions from facts_. False where these are none of this module.
+bool Decoder::known_code() {
+  const FactsView facts =
+      view_facts(facts_.bytes, module_.bytes().size(), std::span(module_.func_types).subspan(module_.imported_funcs));
+  if (!facts.valid) return false;
+  module_.facts_ = std::move(facts_);
+  module_.functions = facts.functions;
+  module_.side_table_ = facts.side_table;
+  reader_.seek(reader_.end_offset());
   return true;
 }
 
-bool Decoder::body(Validator& validator, Function& function, const std::optional<FunctionFacts>& known,
-                   const FactsReader& facts) {
+bool Decoder::body(Validator& validator, FunctionDraft& function) {
   const uint32_t at = reader_.offset();
   const uint32_t size = reader_.u32();
   if (reader_.failed()) return false;
@@ -178,25 +196,13 @@ bool Decoder::body(Validator& validator, Function& function, const std::optional
   }
   const uint32_t section_end = reader_.set_end(reader_.offset() + size);
   if (!locals(function)) return false;
-  if (known && (known->flags & FactsAgain) == 0 && facts.fits(*known, reader_.offset(), reader_.end_offset())) {
-    const FuncType& type = module_.types[function.type_index];
-    function.code_begin = known->code_begin, function.code_end = known->code_end;
-    function.local_slots = known->local_slots;
-    function.param_slots = type.param_slots, function.result_slots = type.result_slots;
-    function.max_operand_slots = known->max_operand_slots;
-    function.side_table = known->side_table, function.side_table_size = known->side_table_size;
-    function.instruction_count = known->instruction_count;
-    function.has_loop = (known->flags & FactsLoop) != 0;
-    reader_.seek(reader_.end_offset());
-  } else if (!validator.validate(function)) {
-    return false;
-  }
+  if (!validator.validate(function)) return false;
   reader_.set_end(section_end);
   return true;
 }
 
 /// The function's params and the groups of its local declarations.
-bool Decoder::locals(Function& function) {
+bool Decoder::locals(FunctionDraft& function) {
   const uint32_t groups = reader_.count("local declarations", limits::FunctionBytes, 2);
   if (reader_.failed()) return false;
   function.locals = module_.types[function.type_index].params;

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <vector>
 
 #include "engine/facts.hpp"
@@ -12,16 +11,15 @@
 
 namespace krait::engine {
 
-/// Used once: decodes the module's bytes, which Module holds already.
+/// Used once: decodes `bytes`, which the module keeps. Without facts, and with such as do not fit, bodies are validated.
 class Decoder {
  public:
-  Decoder(Module& module, const Features& features, std::span<const std::byte> facts = {});
+  Decoder(Module& module, SharedBytes bytes, const Features& features, SharedBytes facts = {},
+          std::optional<std::array<uint8_t, 32>> sha256 = {});
   Result<void> decode();
-  /// Gives the bytes to the module; in front of everything else.
-  static void adopt(Module& module, std::vector<std::byte> bytes) {
-    bytes.resize(bytes.size() + Module::Padding);
-    module.bytes_ = std::move(bytes);
-  }
+  /// The bytes as a module can keep them.
+  static SharedBytes own(std::vector<std::byte> bytes);
+  static Module::FuncNames func_names(const Module& module);
 
  private:
   // decode.cpp
@@ -30,9 +28,9 @@ class Decoder {
   bool custom_section();
   bool finish();
   bool code_section();
-  bool body(Validator& validator, Function& function, const std::optional<FunctionFacts>& known,
-            const FactsReader& facts);
-  bool locals(Function& function);
+  bool known_code();
+  bool body(Validator& validator, FunctionDraft& function);
+  bool locals(FunctionDraft& function);
   bool fail(uint32_t at, std::string message) { return reader_.fail(at, std::move(message)); }
 
   // decode_sections.cpp
@@ -67,12 +65,12 @@ class Decoder {
 
   // decode_names.cpp
   void name_section();
-  bool function_names(Reader reader);
 
   Module& module_;
   ModuleContext context_;
   Reader reader_;
-  std::span<const std::byte> facts_;
+  SharedBytes facts_;
+  FactsBuilder builder_;
   uint32_t declared_functions_ = 0;  // by the function section
   uint32_t module_locals_ = 0;
 };

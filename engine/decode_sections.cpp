@@ -275,7 +275,7 @@ bool Decoder::export_section() {
 
 /// A module with facts was valid before: its exports are put into order when somebody looks for one.
 bool Decoder::sort_exports(const std::vector<uint32_t>& offsets) {
-  if (!facts_.empty()) return true;
+  if (!facts_.bytes.empty()) return true;
   const std::vector<engine::Export>& exports = module_.exports;
   module_.order_exports();
   const std::vector<uint32_t>& order = module_.exports_by_name_;

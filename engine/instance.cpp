@@ -15,6 +15,7 @@ Instance::Instance(Store& store, std::shared_ptr<const Module> module) : module_
   context_.imported_funcs = module_->imported_funcs;
   context_.store = &store;
   context_.stack_limit = store.native_stack_limit();
+  context_.update_entry_limit();
   funcs_.resize((module_->functions.size() + FuncChunk - 1) / FuncChunk);
   dropped_elements_.resize(module_->elements.size());
   dropped_data_.resize(module_->data.size());

@@ -120,7 +120,16 @@ constexpr void fill_state(Handlers& handlers) {
     at[0x10] = mixed_call<State>;
     at[0x11] = mixed_call_indirect<State>;
   }
-  if constexpr (!Wide) return;
+  for (unsigned i = 0; i < 256; ++i) handlers.got[State][i] = Wide ? no_opcode : get_other<State>;
+  if constexpr (!Wide) {
+#define OP(name, text, prefix, code, immediates, signature)    \
+  if constexpr (prefix == 0)                                   \
+    if constexpr (requires { Op<State, Wide, Opcode::name>::run_got; }) \
+      handlers.got[State][code & 0xff] = Op<State, Wide, Opcode::name>::run_got;
+#include "engine/opcodes.def"
+#undef OP
+    return;
+  }
   at[0x1a] = wide_drop<State>;
   at[0x1b] = wide_select<State, false>;
   at[0x1c] = wide_select<State, true>;

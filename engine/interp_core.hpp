@@ -110,17 +110,22 @@ struct Next {
 /// Handlers by cache state and opcode byte.
 struct Handlers {
   Handler* at[3][256];
+  /// Of a local.get, whose index has one byte, and the instruction behind it, by the opcode of that one; pc is at the
+  /// local.get. Not for functions with v128.
+  Handler* got[3][256];
 };
 /// For functions of single-slot values, and for those with v128 (Function::uses_v128); then the same two for instances
 /// with a code image: their calls look for code, and they and loops count (Context::heat).
 extern const Handlers AllHandlers[4];
 
-#define NEXT(state)                     \
-  do {                                  \
-    if constexpr ((state) < 2) FORGET(b); \
+/// A jump to a handler for `state`.
+#define JUMP_IN(state, handler)             \
+  do {                                      \
+    if constexpr ((state) < 2) FORGET(b);   \
     if constexpr ((state) < 1) FORGET(tos); \
-    JUMP(table->at[state][*pc]);        \
+    JUMP(handler);                          \
   } while (0)
+#define NEXT(state) JUMP_IN(state, table->at[state][*pc])
 #define SPILL(state)                         \
   do {                                       \
     if constexpr ((state) == 1) *sp++ = tos; \
@@ -156,6 +161,13 @@ struct Op;
   template <unsigned State, bool Wide>               \
   struct Op<State, Wide, Opcode::name> {             \
     static constexpr Handler* run = __VA_ARGS__;     \
+  };
+/// The same, and the handler of a local.get and the instruction, both in parentheses.
+#define INSTRUCTION_GOT(name, handler, handler_got)  \
+  template <unsigned State, bool Wide>               \
+  struct Op<State, Wide, Opcode::name> {             \
+    static constexpr Handler* run = handler;         \
+    static constexpr Handler* run_got = handler_got; \
   };
 #define COLD_INSTRUCTION(name)                       \
   static KRAIT_HANDLER Next cold_##name(PARAMS);     \

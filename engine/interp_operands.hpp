@@ -79,55 +79,6 @@ inline bool cool_loop(const Context& ctx, const Frame& frame) {
   return ctx.heat && cool(ctx.heat[frame.function - frame.run->functions]);
 }
 
-/// Takes the entry at stp, which moves operands.
-template <unsigned State>
-KRAIT_SLOW Next branch_moving(PARAMS) {
-  const BranchEntry entry = *stp;
-  pc += entry.delta_pc;
-  stp += entry.delta_stp;
-  SPILL(State);
-  std::memmove(sp - entry.keep - entry.drop, sp - entry.keep, entry.keep * sizeof(Slot));
-  sp -= entry.drop;
-  if (entry.backward) {
-    if (ctx->interrupt.load(std::memory_order_relaxed)) [[unlikely]] JUMP(poll);
-    if (cool_loop(*ctx, *frame)) [[unlikely]] JUMP(hot_loop);
-  }
-  NEXT(0);
-}
-/// Takes the entry at stp, which moves an operand or none.
-template <unsigned State>
-KRAIT_SLOW Next branch_further(PARAMS) {
-  if (stp->backward) {
-    if (stp->drop) [[unlikely]] JUMP(branch_moving<State>);
-    pc += stp->delta_pc;
-    stp += stp->delta_stp;
-    if (ctx->interrupt.load(std::memory_order_relaxed)) [[unlikely]] {
-      SPILL(State);
-      JUMP(poll);
-    }
-    if (cool_loop(*ctx, *frame)) [[unlikely]] {
-      SPILL(State);
-      JUMP(hot_loop);
-    }
-    NEXT(State);
-  }
-  if (State == 0 || stp->keep != 1) JUMP(branch_moving<State>);
-  if constexpr (State == 2) tos = b;  // the kept value is the cached one on top
-  sp -= stp->drop - (State - 1);
-  pc += stp->delta_pc;
-  stp += stp->delta_stp;
-  NEXT(1);
-}
-
-/// Takes the entry at stp, with the operands in `state`.
-#define TAKE_BRANCH(state)                                    \
-  do {                                                        \
-    if (!stp->only_jumps()) [[unlikely]] JUMP(branch_further<state>); \
-    pc += stp->delta_pc;                                      \
-    stp += stp->delta_stp;                                    \
-    NEXT(state);                                              \
-  } while (0)
-
 // Instructions -----------------------------------------------------------------------------------------------
 
 /// Applies Semantics<O> to operands in memory: those of prefixed instructions, which may be v128.

@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <mutex>
 
@@ -41,8 +42,12 @@ struct PageScan {
 constexpr unsigned long PagemapScan = _IOWR('f', 16, PageScan);
 constexpr uint64_t PageIsFile = 1 << 2, PageIsPresent = 1 << 3, PageIsSwapped = 1 << 4, PageIsZeroPfn = 1 << 5;
 
+/// What PAGEMAP_SCAN is asked of; -1 where it is not to be used. One that the kernel has not got fails when it is.
 int pagemap_fd() {
-  static const int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+  static const int fd = [] {
+    const char* way = std::getenv("KRAIT_RESET");
+    return way && std::strcmp(way, "madvise") == 0 ? -1 : open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+  }();
   return fd;
 }
 

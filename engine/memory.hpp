@@ -76,7 +76,7 @@ class Memory {
 
   /// Puts contents and size back to the image that the memory was made from (or to zero pages of the
   /// minimum size): the dirtied pages are found by PAGEMAP_SCAN and copied back, with no page fault later; on
-  /// kernels before 6.7 by MADV_DONTNEED. Returns the number of 4 KiB pages that were put back.
+  /// kernels before 6.7, and with KRAIT_RESET=madvise in the environment, by MADV_DONTNEED. Returns the number of 4 KiB pages that were put back.
   Result<uint64_t> reset();
 
  private:

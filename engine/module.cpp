@@ -15,8 +15,7 @@ Result<std::shared_ptr<const Module>> Module::compile(std::vector<std::byte> byt
                  0};
   }
   auto module = std::make_shared<Module>();
-  Decoder::adopt(*module, std::move(bytes));
-  Result<void> decoded = Decoder(*module, features).decode();
+  Result<void> decoded = Decoder(*module, Decoder::own(std::move(bytes)), features).decode();
   if (!decoded) return std::move(decoded.error());
   return std::shared_ptr<const Module>(std::move(module));
 }
@@ -52,11 +51,17 @@ const Export* Module::find_export(std::string_view name, ExternKind kind) const 
   return found && found->kind == kind ? found : nullptr;
 }
 
+const Module::FuncNames& Module::func_names() const {
+  std::call_once(names_read_, [this] { func_names_ = Decoder::func_names(*this); });
+  return func_names_;
+}
+
 std::string Module::func_name(uint32_t func) const {
+  const FuncNames& names = func_names();
   const auto named =
-      std::lower_bound(func_names_.begin(), func_names_.end(), func,
+      std::lower_bound(names.begin(), names.end(), func,
                        [](const auto& entry, uint32_t wanted) { return entry.first < wanted; });
-  if (named != func_names_.end() && named->first == func) return std::string(named->second);
+  if (named != names.end() && named->first == func) return std::string(named->second);
   for (const Export& e : exports) {
     if (e.kind == ExternKind::Func && e.index == func) return e.name;
   }
@@ -71,7 +76,7 @@ std::string Module::func_name(uint32_t func) const {
 std::span<const std::byte> Module::custom_section(std::string_view name) const {
   for (const CustomSection& section : customs) {
     if (section.name == name)
-      return std::span(bytes_).subspan(section.begin, section.end - section.begin);
+      return bytes().subspan(section.begin, section.end - section.begin);
   }
   return {};
 }

@@ -1,10 +1,12 @@
 // A decoded and validated module: immutable, shared by every instance and thread.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -67,8 +69,32 @@ struct TryRegion {
   uint32_t next;
 };
 
-/// A function defined in the module. Offsets are into Module::bytes().
-struct Function {
+/// A list that lies at a fixed distance from where this object stands, so that a block that holds both can be kept in a file and
+/// mapped anywhere. Never copied out of its block.
+template <typename T>
+class NearList {
+ public:
+  NearList() = default;
+  NearList(const NearList&) = delete;
+  NearList& operator=(const NearList&) = delete;
+  void set(const T* at, size_t size) {
+    distance_ = reinterpret_cast<const std::byte*>(at) - reinterpret_cast<const std::byte*>(this);
+    size_ = size;
+  }
+  [[nodiscard]] const T* data() const { return reinterpret_cast<const T*>(reinterpret_cast<const std::byte*>(this) + distance_); }
+  [[nodiscard]] size_t size() const { return size_; }
+  [[nodiscard]] bool empty() const { return size_ == 0; }
+  [[nodiscard]] const T* begin() const { return data(); }
+  [[nodiscard]] const T* end() const { return data() + size_; }
+  const T& operator[](size_t i) const { return data()[i]; }
+
+ private:
+  int64_t distance_ = 0;
+  uint64_t size_ = 0;
+};
+
+/// What is known of a function defined in the module, lists apart. Offsets are into Module::bytes().
+struct FunctionShape {
   uint32_t type_index = 0;
   uint32_t code_begin = 0;     ///< first instruction (behind the local declarations)
   uint32_t code_end = 0;       ///< one past the final `end`
@@ -82,10 +108,20 @@ struct Function {
   uint32_t instruction_count = 0;
   bool uses_v128 = false;      ///< any v128 among params, locals, results or operands
   bool has_loop = false;
-  std::vector<ValType> locals;          ///< all local types, params first
-  std::vector<uint32_t> local_slot_of;  ///< filled when uses_v128: slot of each local; else local i is slot i
-  std::vector<TryRegion> regions;
-  std::vector<CatchClause> catches;
+};
+
+/// A function defined in the module.
+struct Function : FunctionShape {
+  NearList<ValType> locals;          ///< all local types, params first
+  NearList<uint32_t> local_slot_of;  ///< filled when uses_v128: slot of each local; else local i is slot i
+  NearList<TryRegion> regions;
+  NearList<CatchClause> catches;
+};
+
+/// Bytes that stay as they are for as long as `owner` lives.
+struct SharedBytes {
+  std::span<const std::byte> bytes;
+  std::shared_ptr<const void> owner;
 };
 
 struct Import {
@@ -160,10 +196,13 @@ class Module {
   static Result<std::shared_ptr<const Module>> compile(std::vector<std::byte> bytes, const Features& features = {});
   static Result<std::shared_ptr<const Module>> compile(std::span<const std::byte> bytes, const Features& features = {});
 
-  [[nodiscard]] std::span<const std::byte> bytes() const {
-    return std::span(bytes_).first(bytes_.size() - Padding);
-  }
+  /// What must be readable behind bytes that a module takes over: the interpreter looks at eight bytes from an opcode on.
+  static constexpr size_t Padding = 8;
+
+  [[nodiscard]] std::span<const std::byte> bytes() const { return bytes_.bytes; }
   [[nodiscard]] std::span<const BranchEntry> side_table() const { return side_table_; }
+  /// SHA-256 of bytes(), where who made the module knew it.
+  [[nodiscard]] const std::optional<std::array<uint8_t, 32>>& sha256() const { return sha256_; }
 
   std::vector<FuncType> types;
   /// For each type index the first index of an equal type: signatures compare as these numbers.
@@ -171,7 +210,7 @@ class Module {
   std::vector<Import> imports;
   std::vector<Export> exports;
   std::vector<uint32_t> func_types;  ///< type index of each function, imports first
-  std::vector<Function> functions;   ///< defined ones: function index i is functions[i - imported_funcs]
+  std::span<const Function> functions;  ///< defined ones: function index i is functions[i - imported_funcs]
   std::vector<Table> tables;         ///< imports first (init empty)
   std::vector<MemoryType> memories;  ///< imports first
   std::vector<Global> globals;       ///< imports first (init empty)
@@ -185,8 +224,8 @@ class Module {
   [[nodiscard]] const FuncType& type_of_func(uint32_t func) const { return types[func_types[func]]; }
   [[nodiscard]] const Export* find_export(std::string_view name) const;
   [[nodiscard]] const Export* find_export(std::string_view name, ExternKind kind) const;
-  /// The function's name: from the name section, else an export, else an import, else "func[N]". Safe
-  /// from any thread.
+  /// The function's name: from the name section, else an export, else an import, else "func[N]". Any thread; the first call reads
+  /// the section.
   [[nodiscard]] std::string func_name(uint32_t func) const;
   /// The module's own name from its name section, or "".
   [[nodiscard]] const std::string& name() const { return name_; }
@@ -196,17 +235,20 @@ class Module {
   [[nodiscard]] Frozen& frozen() const { return *frozen_; }
 
  private:
-  friend class Decoder;    // fills it
-  friend class Validator;  // appends to side_table_
-  /// Zeros behind the module's bytes: the interpreter looks at eight bytes from an opcode on.
-  static constexpr size_t Padding = 8;
-  std::vector<std::byte> bytes_ = std::vector<std::byte>(Padding);
-  std::vector<BranchEntry> side_table_;
+  friend class Decoder;  // fills it
+  friend std::span<const std::byte> facts_of(const Module& module);
+  using FuncNames = std::vector<std::pair<uint32_t, std::string_view>>;  // by function index; into bytes_
+  SharedBytes bytes_;
+  std::optional<std::array<uint8_t, 32>> sha256_;
+  SharedBytes facts_;  // `functions`, side_table_ and the functions' lists lie here: facts.cpp
+  std::span<const BranchEntry> side_table_;
   void order_exports() const;
   mutable std::once_flag ordered_;
   mutable std::vector<uint32_t> exports_by_name_;  // indices into exports; filled at the first need
+  [[nodiscard]] const FuncNames& func_names() const;
   std::string name_;
-  std::vector<std::pair<uint32_t, std::string_view>> func_names_;  // by function index; into bytes_
+  mutable std::once_flag names_read_;
+  mutable FuncNames func_names_;
   std::shared_ptr<Frozen> frozen_ = make_frozen();
 };
 

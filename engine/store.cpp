@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <csetjmp>
+#include <utility>
 
 #include "engine/compiler.hpp"
 #include "engine/host.hpp"
@@ -70,6 +71,30 @@ bool Store::call_raw(FuncInstance& func, Slot* slots) {
     Caller caller(*this, nullptr);
     return func.host->invoke(*func.host, caller, slots);
   }
+  return finish(run(func, slots), slots);
+}
+
+bool Store::tail_call(FuncInstance& func, const Slot* args) {
+  tail_callee_ = &func;
+  tail_slots_.assign(args, args + func.type->param_slots);
+  return false;
+}
+
+/// Each link of the chain has its arguments in a buffer of its own size, while the one after it fills the other.
+bool Store::run_tail_calls(Slot* slots) {
+  std::vector<Slot> values;
+  while (FuncInstance* func = std::exchange(tail_callee_, nullptr)) {
+    values.swap(tail_slots_);
+    values.resize(std::max<size_t>({func->type->param_slots, func->type->result_slots, 1}));
+    if (!run(*func, values.data())) continue;
+    std::copy_n(values.begin(), func->type->result_slots, slots);
+    return true;
+  }
+  return false;
+}
+
+/// One activation of a wasm function.
+bool Store::run(FuncInstance& func, Slot* slots) {
   Instance& instance = *func.context->instance;
   if (CodeImage* image = instance.code_image())
     if (image->entry(func.index - instance.module().imported_funcs)) return image->enter(*this, func, slots);
@@ -79,19 +104,28 @@ bool Store::call_raw(FuncInstance& func, Slot* slots) {
 void Store::interrupt(uint32_t bits) {
   std::lock_guard lock(contexts_mutex_);
   pending_interrupts_.fetch_or(bits, std::memory_order_relaxed);
-  for (const auto& instance : instances_) instance->context_.interrupt.fetch_or(bits, std::memory_order_relaxed);
+  for (const auto& instance : instances_) {
+    instance->context_.interrupt.fetch_or(bits);
+    instance->context_.entry_limit.store(EntryPolls);
+  }
 }
 
 void Store::clear_interrupts() {
   std::lock_guard lock(contexts_mutex_);
   pending_interrupts_.store(0, std::memory_order_relaxed);
-  for (const auto& instance : instances_) instance->context_.interrupt.store(0, std::memory_order_relaxed);
+  for (const auto& instance : instances_) {
+    instance->context_.interrupt.store(0);
+    instance->context_.update_entry_limit();
+  }
 }
 
 bool Store::poll(Context& context) {
   const uint32_t bits = context.interrupt.load(std::memory_order_relaxed);
   pending_interrupts_.fetch_and(~bits, std::memory_order_relaxed);
-  for (const auto& instance : instances_) instance->context_.interrupt.fetch_and(~bits, std::memory_order_relaxed);
+  for (const auto& instance : instances_) {
+    instance->context_.interrupt.fetch_and(~bits);
+    instance->context_.update_entry_limit();
+  }
   if (bits & InterruptStop) return raise(TrapKind::Interrupted);
   if (bits & InterruptCall && on_interrupt)
     if (Outcome<> done = on_interrupt(); !done) return raise(std::move(done.error()));
@@ -128,7 +162,10 @@ void Store::capture_trace(Trap& trap) {
 
 void Store::set_native_stack_limit(const std::byte* limit) {
   native_stack_limit_ = limit;
-  for (const auto& instance : instances_) instance->context_.stack_limit = limit;
+  for (const auto& instance : instances_) {
+    instance->context_.stack_limit = limit;
+    instance->context_.update_entry_limit();
+  }
 }
 
 int64_t Store::grow(Memory& memory, uint64_t delta_pages) {
@@ -170,6 +207,7 @@ TagInstance* Store::add_tag(FuncType type) {
 Instance* Store::add_instance(std::unique_ptr<Instance> instance) {
   std::lock_guard lock(contexts_mutex_);
   instance->context_.interrupt = pending_interrupts_.load(std::memory_order_relaxed);  // its start function may loop
+  instance->context_.update_entry_limit();
   return instances_.emplace_back(std::move(instance)).get();
 }
 

@@ -65,7 +65,7 @@ struct Activation {
   void* frame = nullptr;       ///< innermost frame, in the terms of `kind`
   const void* pc = nullptr;    ///< where that frame stands
   uint32_t depth = 0;          ///< frames in this activation
-  void* unwind[4] = {};        ///< the compiler's: how to leave the machine code of this activation
+  void* unwind[5] = {};        ///< the compiler's: how to leave the machine code of this activation; [0] is its CodeImage
 };
 
 class Store {
@@ -107,6 +107,12 @@ class Store {
   bool poll(Context& context);
   /// As call(), for code that is itself part of a guest call: traps stay raised and return false.
   bool call_raw(FuncInstance& func, Slot* slots);
+  /// The outermost frame of the innermost activation calls a wasm function in its own place, and is left: whoever entered the
+  /// activation goes on with finish(), so that chains of tail calls between engines and instances take no stack. Returns
+  /// false, which ends the activation. The arguments are copied.
+  bool tail_call(FuncInstance& func, const Slot* args);
+  /// Behind every activation, whose function had its results in `slots`: runs what it left as a tail call.
+  bool finish(bool done, Slot* slots) { return done || !tail_callee_ ? done : run_tail_calls(slots); }
   /// Grows a memory and lets the contexts follow. As Memory::grow.
   int64_t grow(Memory& memory, uint64_t delta_pages);
   /// The backtrace of all activations, innermost first, into `trap`.
@@ -144,12 +150,16 @@ class Store {
  private:
   friend class TableInstance;
   void collect_exceptions();
+  bool run_tail_calls(Slot* slots);
+  bool run(FuncInstance& func, Slot* slots);
 
   StoreOptions options_;
   const std::byte* native_stack_limit_;
   ValueStack value_stack_;
   Activation* activation_ = nullptr;
   std::unique_ptr<Trap> trap_;
+  FuncInstance* tail_callee_ = nullptr;  // between tail_call() and finish()
+  std::vector<Slot> tail_slots_;         // its arguments
   std::atomic<uint32_t> pending_interrupts_{0};  // bits that no poll has seen yet, for instances to come
   std::mutex contexts_mutex_;  // guards instances_ against interrupt() from other threads
   std::vector<std::unique_ptr<Instance>> instances_;

@@ -6,10 +6,10 @@
 
 namespace krait::engine {
 
-Validator::Validator(ModuleContext& context, Reader& reader)
+Validator::Validator(ModuleContext& context, Reader& reader, std::vector<BranchEntry>& side_table)
     : context_(context),
       module_(context.module),
-      side_table_(context.module.side_table_),
+      side_table_(side_table),
       reader_(reader),
       types_(context.module.types) {
   stack_.resize(256);
@@ -23,7 +23,7 @@ bool Validator::fail_index(const char* what, uint32_t index, size_t count) {
               (count == 1 ? "is " : "are ") + std::to_string(count));
 }
 
-bool Validator::validate(Function& function) {
+bool Validator::validate(FunctionDraft& function) {
   function.code_begin = reader_.offset();
   function.code_end = reader_.end_offset();
   function.side_table = static_cast<uint32_t>(side_table_.size());
@@ -37,7 +37,7 @@ bool Validator::validate(Function& function) {
   return run() && finish();
 }
 
-void Validator::begin(Function& function) {
+void Validator::begin(FunctionDraft& function) {
   function_ = &function;
   const FuncType& type = module_.types[function.type_index];
   const uint32_t slots = slots_of(function.locals);
@@ -59,7 +59,7 @@ void Validator::begin(Function& function) {
 }
 
 bool Validator::finish() {
-  Function& f = *function_;
+  FunctionDraft& f = *function_;
   if (!reader_.at_end())
     return reader_.fail(reader_.offset(), "section size mismatch: code behind the function's end");
   f.max_operand_slots = max_;
@@ -136,7 +136,7 @@ bool Validator::access(const OpcodeTraits& traits) {
   }
   if (traits.immediates == Immediates::MemArg) return true;
   if (traits.immediates == Immediates::Shuffle) {
-    const std::byte* lanes = module_.bytes_.data() + in_.list;
+    const std::byte* lanes = module_.bytes().data() + in_.list;
     in_.lane = 0;
     for (int i = 0; i < 16; ++i) in_.lane = std::max(in_.lane, static_cast<uint8_t>(lanes[i]));
   }
@@ -156,7 +156,7 @@ bool Validator::check_memory(uint32_t index) {
 /// number.
 bool Validator::check_last_memory(uint32_t index) {
   if (!context_.features.multi_memory &&
-      (static_cast<uint8_t>(module_.bytes_[in_.end - 2]) & 0x80)) {
+      (static_cast<uint8_t>(module_.bytes()[in_.end - 2]) & 0x80)) {
     return fail("zero byte expected: found a longer memory index");
   }
   return check_memory(index);

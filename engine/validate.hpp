@@ -22,6 +22,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/facts.hpp"
 #include "engine/instruction.hpp"
 #include "engine/module.hpp"
 #include "engine/reader.hpp"
@@ -47,11 +48,12 @@ std::span<const ValType> slots_of_one(ValType type);
 /// Validates function bodies, one after another; keeps its stacks' memory between them.
 class Validator {
  public:
-  Validator(ModuleContext& context, Reader& reader);
+  /// Appends to `side_table`.
+  Validator(ModuleContext& context, Reader& reader, std::vector<BranchEntry>& side_table);
 
   /// The body that fills the rest of the reader's range, behind the locals. `function` has its type
   /// and locals; the rest of it is filled in. False on an error, which the reader has.
-  bool validate(Function& function);
+  bool validate(FunctionDraft& function);
 
  private:
   struct Frame {
@@ -92,7 +94,7 @@ class Validator {
   static constexpr uint32_t NoLink = 0x7fffffff;
 
   // validate.cpp: the walk, and instructions without control flow
-  void begin(Function& function);
+  void begin(FunctionDraft& function);
   bool run();
   bool finish();
   bool simple(const OpcodeTraits& traits);
@@ -185,7 +187,7 @@ class Validator {
   Reader& reader_;
   Types types_;
   Instruction in_{};
-  Function* function_ = nullptr;
+  FunctionDraft* function_ = nullptr;
 
   std::vector<ValType> stack_;
   uint32_t top_ = 0;

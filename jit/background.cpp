@@ -4,10 +4,8 @@
 //  1. A function's entry in code_ changes at most twice: from the interpreter's to that in the area, and to that in the finished
 //     image; each is one store, of code that is complete. Whoever read an older entry still runs right code: area and image
 //     live as long as this.
-//  2. Functions that make tail calls appear with the finished image only: half of a chain of tail calls in machine code and half
-//     interpreted would use up the native stack.
-//  3. What is compiled for the finished image does not depend on what was asked for, nor when: so its bytes do not.
-//  4. Nobody waits for a thread of ours but ~BackgroundThreads; a thread holds an image only for the job that it does.
+//  2. What is compiled for the finished image does not depend on what was asked for, nor when: so its bytes do not.
+//  3. Nobody waits for a thread of ours but ~BackgroundThreads; a thread holds an image only for the job that it does.
 #include "jit/background.hpp"
 
 #include <sys/resource.h>
@@ -177,13 +175,11 @@ void BackgroundImage::compile(uint32_t defined) {
 }
 
 void BackgroundImage::compile_loop(uint32_t defined, uint32_t loop) {
-  const engine::Function& wasm = module_->functions[defined];
-  if (!wasm.regions.empty()) return;  // what it caught may lie in slots that are no locals
   auto code = std::make_unique<LoopCode>();
   code->entry.loop = loop;
   const CompiledFunction made =
       compile_function(*module_, defined, settings_.options, settings_.cpu, nullptr, &code->entry);
-  if (!made.declined.empty() || made.tail_calls || stopped()) return;
+  if (!made.declined.empty() || stopped()) return;
   const std::vector<uint8_t> thunk = emit_enter(code->entry.type);
   {
     std::lock_guard lock(area_mutex_);
@@ -208,7 +204,7 @@ void BackgroundImage::publish_ready() {
     if (!asked_.empty() && ready_.size() < Batch) return;
     if (!all_)
       for (uint32_t index : ready_)
-        if (const CompiledFunction& f = results_[index]; f.declined.empty() && !f.tail_calls) items.push_back({index, &f});
+        if (const CompiledFunction& f = results_[index]; f.declined.empty()) items.push_back({index, &f});
     ready_.clear();
   }
   if (items.empty() || !prepare() || !area_->publish(items)) return;
@@ -266,7 +262,6 @@ void BackgroundImage::finish() {
   std::lock_guard area_lock(area_mutex_);
   compile_imports();
   std::copy(imports_.begin(), imports_.end(), results_.begin());
-  keep_tail_calls_flat(*module_, settings_.cpu, results_);
   Blob blob = link(*module_, results_);
   const bool cached = uses_cache(settings_.options);
   std::vector<std::byte> file;

@@ -19,11 +19,16 @@ uint32_t Builder::snapshot(size_t values) {
   return at;
 }
 
-/// For LoopEntry, in front of the loop's phis.
+/// For LoopEntry, in front of the loop's phis. The interpreter keeps what legacy catches around the loop caught behind the locals.
 void Builder::note_entry(const Control& c) {
   entry_->header = c.target;
-  entry_->locals = static_cast<uint32_t>(locals_.size());
   entry_->state = locals_;
+  uint32_t slots = 0;
+  for (NodeId local : locals_) slots += f_[local].type == Type::V128 ? 2 : 1;
+  entry_->state.resize(locals_.size() + wasm_.local_slots - slots, f_.constant(Type::I64, 0));
+  for (const Control& outer : controls_)
+    if (outer.exception != None) entry_->state[locals_.size() + outer.exception_slot - slots] = outer.exception;
+  entry_->operands = static_cast<uint32_t>(entry_->state.size());
   entry_->state.insert(entry_->state.end(), stack_.begin(), stack_.end());
 }
 
@@ -50,7 +55,8 @@ void Builder::start_loop(Control& c) {
   c.phi_count = static_cast<uint32_t>(loop_phis_.size()) - c.first_phi;
   for (uint32_t i = 0; entered && i < c.phi_count; ++i) {
     const auto [slot, phi] = loop_phis_[c.first_phi + i];
-    entry_->phis.emplace_back(slot < entry_->locals ? slot : slot + c.height, phi);
+    const auto locals = static_cast<uint32_t>(locals_.size());
+    entry_->phis.emplace_back(slot < locals ? slot : entry_->operands + c.height + slot - locals, phi);
   }
   ++next_loop_;
   emit(Op::Poll, Type::None);
@@ -255,25 +261,6 @@ void Builder::push_results(NodeId call, const engine::FuncType& type) {
     push(i == 0 ? call : emit(Op::Result, type_of(type.results[i]), {{call}}, 0, static_cast<uint8_t>(i)));
 }
 
-/// Functions of this instance that have code are jumped to; others are called.
-void Builder::tail_call_ref(std::vector<uint32_t>& args, uint64_t type_index) {
-  const NodeId func = args[0];
-  const NodeId code = emit(Op::CallBuiltin, Type::I64, {{func}}, 0, static_cast<uint8_t>(Builtin::CodeOf));
-  const NodeId has_code = emit(Op::Ne, Type::I32, {{code, f_.constant(Type::I64, 0)}});
-  const BlockId from = current_, jump = new_block(), call = new_block();
-  emit(Op::Branch, Type::None, {{has_code}});
-  add_edge(from, jump);
-  add_edge(from, call);
-  enter(jump);
-  args[0] = code;
-  emit(Op::TailCallCode, Type::None, args, type_index);
-  enter(call);
-  args[0] = func;
-  const engine::FuncType& type = m_.types[type_index];
-  push_results(emit(Op::CallRef, type.results.empty() ? Type::None : type_of(type.results[0]), args, type_index), type);
-  emit_return();
-}
-
 const char* Builder::call_indirect(bool tail) {
   const engine::FuncType& type = m_.types[in_.index];
   if (!supports(type)) return "a signature that is too large";
@@ -292,7 +279,9 @@ const char* Builder::call_indirect(bool tail) {
     return nullptr;
   }
   if (tail) {
-    tail_call_ref(args, type_index);
+    args[0] = emit(Op::CallBuiltin, Type::I64, {{args[0]}}, 0, static_cast<uint8_t>(Builtin::CodeOf));
+    emit(Op::TailCallCode, Type::None, args, type_index);
+    current_ = None;
     return nullptr;
   }
   const Type result = type.results.empty() ? Type::None : type_of(type.results[0]);
@@ -489,6 +478,7 @@ void build_thunk(const engine::Module& module, uint32_t func_index, Builtin buil
   out.index = func_index;
   out.type = &module.type_of_func(func_index);
   out.thunk = true;
+  out.polls = false;
   out.blocks.emplace_back();
   out.order.push_back(0);
   std::vector<uint32_t> params, results;

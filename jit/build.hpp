@@ -6,13 +6,13 @@
 namespace krait::jit {
 
 /// A function that starts in front of one of its loops, where the interpreter leaves it: its parameters are all locals,
-/// then all operands. Outlives the Function.
+/// caught exceptions and operands, as slots of the interpreter's frame. Outlives the Function.
 struct LoopEntry {
   uint32_t loop = 0;                  ///< byte offset of its first instruction that is no `block`
   engine::FuncType type;              ///< made by build()
-  // What the builder notes at the loop: the values of locals and operands in front of it, and its phis.
+  // What the builder notes at the loop: the values of locals, exceptions and operands in front of it, and its phis.
   BlockId header = None;
-  uint32_t locals = 0;
+  uint32_t operands = 0;              ///< where they begin in `state`
   std::vector<NodeId> state;
   std::vector<std::pair<uint32_t, NodeId>> phis;  ///< index in `state`, phi
 };

@@ -53,7 +53,10 @@ bool Builder::land(uint32_t clause, uint32_t height) {
   join_locals(landing.edges);
   const NodeId exception =
       emit(Op::CallBuiltin, Type::I64, {}, 0, static_cast<uint8_t>(Builtin::CaughtException));
-  if (c.legacy) controls_.back().exception = exception;
+  if (c.legacy) {
+    controls_.back().exception = exception;
+    controls_.back().exception_slot = c.exception_slot;
+  }
   if (c.tag != NoIndex) {
     uint32_t slot = 0;
     for (ValType t : m_.types[m_.tags[c.tag].type_index].params) {

@@ -79,6 +79,7 @@ struct Control {
   uint32_t first_phi = 0;      // Loop: its phis in loop_phis_
   uint32_t phi_count = 0;
   NodeId exception = None;     // Catch: what it caught
+  uint32_t exception_slot = 0; // and where the interpreter keeps it
   uint32_t region = engine::NoIndex;  // TryTable
 };
 
@@ -145,7 +146,6 @@ class Builder {
   void emit_return();
   void skip_unreachable();
   void push_results(NodeId call, const engine::FuncType& type);
-  void tail_call_ref(std::vector<uint32_t>& args, uint64_t type_index);
   const char* call_indirect(bool tail);
   const char* control_instruction();
   const char* instruction();

@@ -4,7 +4,8 @@
 //  1. Each begins by noting its caller's pc and stack pointer in the Activation, so that a trap has its backtrace.
 //  2. Where one raises a trap it leaves through leave(), which drops all frames up to the Activation's entry: so
 //     nothing with a destructor is alive in the function that calls leave().
-//  3. Results are 64-bit; an i32 has its upper half zero.
+//  3. A false from what calls a guest is a trap, or a tail call for whoever entered this activation (Store::tail_call): both leave.
+//  4. Results are 64-bit; an i32 has its upper half zero.
 #include "jit/builtins.hpp"
 
 #include <cstddef>
@@ -38,7 +39,7 @@ constexpr uint32_t PcReturns = 0, PcFaults = 1;
       "movq %c0(%%rdi), %%rsp\n"
       "xorl %%eax, %%eax\n"
       "popq %%r15\n popq %%r14\n popq %%r13\n popq %%r12\n popq %%rbp\n popq %%rbx\n"
-      "ret\n" ::"i"(offsetof(Activation, unwind) + 8));
+      "ret\n" ::"i"(offsetof(Activation, unwind) + 8 * UnwindEntry));
 }
 
 [[noreturn, gnu::noinline]] void raise(Context* context, TrapKind kind) {
@@ -58,7 +59,7 @@ struct LandingTarget {
 
 /// The innermost landing for the exception among the activation's frames, all of the context's instance. pc null: none.
 LandingTarget find_landing(Context* context, Activation& activation, const engine::Exception* exception) {
-  const auto& image = *static_cast<const WalkedImage*>(static_cast<engine::CodeImage*>(activation.unwind[0]));
+  const auto& image = *static_cast<const WalkedImage*>(static_cast<engine::CodeImage*>(activation.unwind[UnwindImage]));
   const auto* pc = static_cast<const std::byte*>(activation.pc);
   const auto* frame = static_cast<const std::byte*>(activation.frame);
   for (CodePlace place; image.find(pc, true, place);) {
@@ -78,7 +79,7 @@ void try_to_land(Context* context, engine::Exception* exception) {
   const LandingTarget target = find_landing(context, activation, exception);
   if (!target.pc) return;
   if (context->store->trapping()) drop_trap(*context->store);
-  activation.unwind[2] = exception;
+  activation.unwind[UnwindCaught] = exception;
   land(context, target.pc, target.rsp);
 }
 
@@ -106,15 +107,30 @@ bool call_func(Context* context, FuncInstance& func, Slot* slots) {
   return context->store->call_raw(func, slots);
 }
 
-void call_import(Context* context, uint64_t index, Slot* slots) {
-  NOTE_FRAME(context);
-  if (!call_func(context, *context->imports[index], slots)) leave(context);
+/// Whether a frame that ends, with its arguments, at `end` is the outermost of its activation.
+bool is_outermost(Context* context, const void* end) { return context->store->activation()->unwind[UnwindBottom] == end; }
+
+/// A thunk that stands in the outermost frame was called by the host, or in place of a guest's frame. Its function may as well be
+/// called by whoever entered the activation: then chains of tail calls that leave and come back take no stack.
+void leave_if_outermost(Context* context, FuncInstance& func, const Slot* slots, const void* end) {
+  if (func.host || !is_outermost(context, end)) return;
+  context->store->tail_call(func, slots);
+  leave(context->store->activation());
 }
 
-void call_interpreter(Context* context, uint64_t index, Slot* slots) {
+void call_import(Context* context, uint64_t index, Slot* slots, const void* end) {
   NOTE_FRAME(context);
+  FuncInstance& func = *context->imports[index];
+  leave_if_outermost(context, func, slots, end);
+  if (!call_func(context, func, slots)) leave(context);
+}
+
+void call_interpreter(Context* context, uint64_t index, Slot* slots, const void* end) {
+  NOTE_FRAME(context);
+  FuncInstance& func = context->instance->func(static_cast<uint32_t>(index));
+  leave_if_outermost(context, func, slots, end);
   if (static_cast<const std::byte*>(__builtin_frame_address(0)) < context->stack_limit) raise(context, TrapKind::StackOverflow);
-  if (!engine::interpret(*context->store, context->instance->func(static_cast<uint32_t>(index)), slots)) leave(context);
+  if (!context->store->finish(engine::interpret(*context->store, func, slots), slots)) leave(context);
 }
 
 void call_ref(Context* context, FuncInstance* func, Slot* slots) {
@@ -122,11 +138,15 @@ void call_ref(Context* context, FuncInstance* func, Slot* slots) {
   if (!call_func(context, *func, slots)) leave(context);
 }
 
-/// Where a tail call may jump: 0 where the function is another instance's, the host's or without code.
-uint64_t code_of(Context* context, const FuncInstance* func) {
-  if (func->context != context) return 0;
-  const void* code = context->code[func->index - context->instance->module().imported_funcs];
-  return code == entry_stub() ? 0 : reinterpret_cast<uint64_t>(code);
+void reference_stub_code();
+
+/// Where a tail call is to jump at once: to the function's code, if that is this instance's, or to a stub that calls it.
+uint64_t code_of(Context* context, FuncInstance* func) {
+  if (func->context == context)
+    if (const void* code = engine::load_code(*context, func->index - context->imported_funcs); code != entry_stub())
+      return reinterpret_cast<uint64_t>(code);
+  context->store->activation()->unwind[UnwindCallee] = func;
+  return reinterpret_cast<uint64_t>(&reference_stub_code);
 }
 
 uint64_t resolve_indirect(Context* context, uint64_t table, uint64_t index, uint64_t type) {
@@ -165,7 +185,7 @@ void throw_ref(Context* context, engine::Exception* exception) {
   throw_exception(context, exception);
 }
 
-uint64_t caught_exception(Context* context) { return reinterpret_cast<uint64_t>(context->store->activation()->unwind[2]); }
+uint64_t caught_exception(Context* context) { return reinterpret_cast<uint64_t>(context->store->activation()->unwind[UnwindCaught]); }
 uint64_t exception_payload(Context*, const engine::Exception* exception, uint64_t slot) { return exception->payload[slot]; }
 
 // -- Memory -------------------------------------------------------------------------------------------------
@@ -286,7 +306,8 @@ constexpr size_t StubFrame = sizeof(SavedRegisters) + 8;  // keeps rsp aligned
 static_assert(offsetof(SavedRegisters, floats) == 48 && offsetof(SavedRegisters, kept) == 176);
 static_assert(StubFrame % 16 == 8);
 
-[[gnu::noinline]] bool marshal_call(Context* context, FuncInstance& func, SavedRegisters* saved, uint64_t* stack) {
+/// `end`: where the arguments on the stack end.
+[[gnu::noinline]] bool marshal_call(Context* context, FuncInstance& func, SavedRegisters* saved, uint64_t* stack, const void* end) {
   const engine::FuncType& type = *func.type;
   const Signature s = signature_of(type);
   std::vector<Slot> slots(std::max<size_t>({type.param_slots, type.result_slots, 1}));
@@ -300,6 +321,7 @@ static_assert(StubFrame % 16 == 8);
     *slot++ = *from;
     if (p.type == Type::V128) *slot++ = from[1];
   }
+  if (!func.host && is_outermost(context, end)) return context->store->tail_call(func, slots.data());
   if (!call_func(context, func, slots.data())) return false;
   ints = floats = 0;
   slot = slots.data();
@@ -314,18 +336,22 @@ static_assert(StubFrame % 16 == 8);
 
 [[gnu::noinline]] uint64_t argument_bytes(const engine::FuncType& type) { return signature_of(type).arguments; }
 
-/// A call through an entry of the home's table 0, or of CodeArea's calls. Returns the bytes of arguments on the stack, which
-/// the stub takes off.
+FuncInstance* callee_of(Context* context, const FuncEntry* entry) {
+  if (!entry) return static_cast<FuncInstance*>(context->store->activation()->unwind[UnwindCallee]);
+  return entry->func & engine::ForeignFlag ? context->tables[0]->resolve(entry->func) : &context->instance->func(entry->func);
+}
+
+/// A call through an entry of the home's table 0, or of CodeArea's calls, or (null) of what code_of() noted. Returns the bytes of
+/// arguments on the stack, which the stub takes off.
 extern "C" uint64_t krait_jit_call_entry(Context* context, const FuncEntry* entry, SavedRegisters* saved) {
   auto* above = reinterpret_cast<std::byte*>(saved) + StubFrame;
-  FuncInstance* func = entry->func & engine::ForeignFlag ? context->tables[0]->resolve(entry->func)
-                                                         : &context->instance->func(entry->func);
+  FuncInstance* func = callee_of(context, entry);
   const uint64_t arguments = argument_bytes(*func->type);
   Activation* activation = context->store->activation();
   activation->pc = *reinterpret_cast<void**>(above);
   activation->frame = above + 8 + arguments;
   activation->depth = PcReturns;
-  if (!marshal_call(context, *func, saved, reinterpret_cast<uint64_t*>(above + 8))) leave(context);
+  if (!marshal_call(context, *func, saved, reinterpret_cast<uint64_t*>(above + 8), activation->frame)) leave(context);
   return arguments;
 }
 
@@ -334,15 +360,24 @@ extern "C" uint64_t krait_jit_call_entry(Context* context, const FuncEntry* entr
 [[gnu::naked]] void entry_stub_code() {
   asm volatile(
       "1: pushq %%rax\n .cfi_adjust_cfa_offset 8\n"
-      "movl %c1(%%r11), %%eax\n testl %%eax, %%eax\n js 3f\n"
-      "subl %c2(%%r15), %%eax\n jb 3f\n"
+      "movl %c0(%%r11), %%eax\n testl %%eax, %%eax\n js 3f\n"
+      "subl %c1(%%r15), %%eax\n jb 3f\n"
       "pushq %%rcx\n .cfi_adjust_cfa_offset 8\n"
-      "movq %c3(%%r15), %%rcx\n movq (%%rcx, %%rax, 8), %%rcx\n"
+      "movq %c2(%%r15), %%rcx\n movq (%%rcx, %%rax, 8), %%rcx\n"
       "leaq 1b(%%rip), %%rax\n cmpq %%rax, %%rcx\n je 2f\n"
       "movq %%rcx, (%%r11)\n movq %%rcx, %%r11\n"
       "popq %%rcx\n .cfi_adjust_cfa_offset -8\n popq %%rax\n .cfi_adjust_cfa_offset -8\n jmp *%%r11\n"
       "2: .cfi_adjust_cfa_offset 16\n popq %%rcx\n .cfi_adjust_cfa_offset -8\n"
-      "3: popq %%rax\n .cfi_adjust_cfa_offset -8\n"
+      "3: popq %%rax\n .cfi_adjust_cfa_offset -8\n jmp krait_jit_call_out\n" ::"i"(offsetof(FuncEntry, func)),
+      "i"(offsetof(Context, imported_funcs)), "i"(offsetof(Context, code)));
+}
+
+/// Where code_of() leads: as a call through an entry, but the function is in the activation.
+[[gnu::naked]] void reference_stub_code() { asm volatile("xorl %r11d, %r11d\n jmp krait_jit_call_out\n"); }
+
+/// From machine code to krait_jit_call_entry, r11 being its entry, and back.
+extern "C" [[gnu::naked, gnu::used]] void krait_jit_call_out() {
+  asm volatile(
       "subq %0, %%rsp\n .cfi_adjust_cfa_offset %c0\n"
       "movq %%rdi, 0(%%rsp)\n movq %%rsi, 8(%%rsp)\n movq %%rdx, 16(%%rsp)\n"
       "movq %%rcx, 24(%%rsp)\n movq %%r8, 32(%%rsp)\n movq %%rax, 40(%%rsp)\n"
@@ -356,8 +391,7 @@ extern "C" uint64_t krait_jit_call_entry(Context* context, const FuncEntry* entr
       "movq 176(%%rsp), %%r9\n movq 184(%%rsp), %%r10\n"
       "addq %0, %%rsp\n .cfi_adjust_cfa_offset -%c0\n"
       "movq (%%rsp), %%rcx\n addq %%r11, %%rsp\n movq %%rcx, (%%rsp)\n"
-      "ret\n" ::"i"(StubFrame), "i"(offsetof(FuncEntry, func)), "i"(offsetof(Context, imported_funcs)),
-      "i"(offsetof(Context, code)));
+      "ret\n" ::"i"(StubFrame));
 }
 
 extern "C" void krait_jit_poll(Context* context, const void* pc, void* frame) {

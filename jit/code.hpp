@@ -39,7 +39,6 @@ struct CompiledFunction {
   std::vector<Landing> landings; ///< ascending by site
   uint32_t frame_bytes = 0;
   uint32_t argument_bytes = 0;   ///< on the stack, taken off at its return
-  bool tail_calls = false;       ///< makes some
   std::string declined;          ///< why the interpreter runs it, or ""
 };
 

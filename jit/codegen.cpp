@@ -38,14 +38,6 @@ CompiledFunction compile_index(const Module& module, uint32_t index, const Optio
   return interpreted(module, index, cpu, std::move(f.declined));
 }
 
-void keep_tail_calls_flat(const Module& module, const CpuFeatures& cpu, std::vector<CompiledFunction>& functions) {
-  bool any = false;
-  for (uint32_t i = module.imported_funcs; i < functions.size(); ++i) any |= !functions[i].declined.empty();
-  if (!any) return;
-  for (uint32_t i = module.imported_funcs; i < functions.size(); ++i)
-    if (functions[i].tail_calls) functions[i] = interpreted(module, i, cpu, "a tail call beside interpreted functions");
-}
-
 CpuFeatures cpu_for(const Options& options) { return options.baseline ? CpuFeatures{} : detect_cpu(); }
 
 uint32_t thread_count(const Options& options) {
@@ -71,7 +63,6 @@ std::vector<CompiledFunction> compile_all(const Module& module, const Options& o
   for (uint32_t t = 1; t < threads; ++t) helpers.emplace_back(work);
   work_and_tell();
   helpers.clear();  // joins
-  keep_tail_calls_flat(module, cpu, out);
   return out;
 }
 

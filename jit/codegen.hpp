@@ -14,9 +14,6 @@ namespace krait::jit {
 
 /// Compiles one function index: its own code, or the thunk that stands for an import or a declined function.
 CompiledFunction compile_index(const engine::Module& module, uint32_t index, const Options& options, const CpuFeatures& cpu);
-/// A tail call from machine code to an interpreted function and back would use up the native stack. So beside interpreted
-/// functions, those that make tail calls are interpreted too.
-void keep_tail_calls_flat(const engine::Module& module, const CpuFeatures& cpu, std::vector<CompiledFunction>& functions);
 /// All functions, imports first; functions are handed out to threads one by one, and the result does not depend on who took which.
 std::vector<CompiledFunction> compile_all(const engine::Module& module, const Options& options, const CpuFeatures& cpu);
 /// What code may use: this CPU's features, or none with Options::baseline.

@@ -8,6 +8,15 @@
 
 namespace krait::jit {
 
+/// Activation::unwind of machine code. ORDER: the engine knows the first.
+enum Unwind : uint32_t {
+  UnwindImage,    ///< CodeImage
+  UnwindEntry,    ///< rsp of the entry thunk
+  UnwindCaught,   ///< Exception, on the way to its landing
+  UnwindBottom,   ///< where the outermost frame, with its arguments on the stack, ends
+  UnwindCallee,   ///< FuncInstance, on the way from code_of() to the stub
+};
+
 /// A register, or bytes above the return address (callee) resp. above rsp (caller).
 struct Place {
   PReg reg = NoPReg;

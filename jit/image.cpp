@@ -184,7 +184,7 @@ bool enter_code(const WalkedImage& image, engine::Store& store, const void* thun
   activation.previous = store.activation();
   activation.kind = Activation::Kind::Machine;
   activation.stack_top = activation.previous ? activation.previous->stack_top : nullptr;
-  activation.unwind[0] = static_cast<engine::CodeImage*>(const_cast<WalkedImage*>(&image));
+  activation.unwind[UnwindImage] = static_cast<engine::CodeImage*>(const_cast<WalkedImage*>(&image));
   store.set_activation(&activation);
   using Thunk = bool (*)(Activation*, const void*, engine::Context*, engine::Slot*);
   const bool done = reinterpret_cast<Thunk>(const_cast<void*>(thunk))(&activation, code, context, slots);

@@ -38,6 +38,7 @@ Type type_of(engine::ValType type);
 const char* name_of(Type type);
 
 constexpr bool is_compare(Op op) { return op >= Op::Eq && op <= Op::FGe; }
+constexpr bool is_tail_call(Op op) { return op >= Op::TailCall && op <= Op::TailCallCode; }
 constexpr bool is_int_compare(Op op) { return op >= Op::Eq && op <= Op::GeU; }
 
 /// What a load or store moves: I8S is i8 sign-extended to the result's type. Stores use the U kinds. Behind V128 stand
@@ -120,7 +121,8 @@ struct Function {
   std::vector<uint32_t> tables;       ///< of Switch nodes: for each index the successor to take
   struct Vector { uint64_t low, high; };
   std::vector<Vector> vectors;
-  bool thunk = false;                 ///< stands for another function, so it need not poll
+  bool thunk = false;                 ///< stands for another function
+  bool polls = true;                  ///< at its start, if that is where loops may lead
 
   Node& operator[](NodeId id) { return nodes[id]; }
   const Node& operator[](NodeId id) const { return nodes[id]; }

@@ -23,7 +23,7 @@ struct Options {
   Codegen codegen = Codegen::Ahead;
   uint32_t hot = 200;                  ///< Behind, InPlace: calls and turns of loops until a function is to be compiled
   uint32_t threads = 0;                ///< for codegen, of one module (Ahead) or of all (Behind); 0: one a core
-  std::vector<std::string> disable;    ///< names of passes not to run; see pass_names()
+  std::vector<std::string> disable;    ///< names of passes not to run; see pass_names(). "polls": code that nothing interrupts, to measure them
   uint32_t registers = 0;              ///< registers of each kind that may be used; 0: all
   uint64_t seed = 0;                   ///< if not 0, the allocator makes random choices
   bool baseline = false;               ///< code for any x86-64-v2, whatever this CPU has beyond

@@ -28,6 +28,15 @@ std::span<const Pass> passes() {
 
 namespace {
 
+bool disabled(const Options& options, const char* name) {
+  return std::find(options.disable.begin(), options.disable.end(), name) != options.disable.end();
+}
+
+void drop_polls(Function& f) {
+  f.polls = false;
+  for (Block& block : f.blocks) std::erase_if(block.nodes, [&](NodeId id) { return f[id].op == Op::Poll; });
+}
+
 void check(const Function& f, const char* stage) {
   const std::string wrong = verify(f);
   if (wrong.empty()) return;
@@ -66,10 +75,11 @@ CompiledFunction compile_function(const engine::Module& module, uint32_t defined
     out.declined = why;
     return out;
   }
+  if (disabled(options, "polls")) drop_polls(f);
   if (stages) stages->push_back({"built", print(f)});
   if (options.verify) check(f, "build");
   for (const Pass& pass : passes()) {
-    if (std::find(options.disable.begin(), options.disable.end(), pass.name) != options.disable.end()) continue;
+    if (disabled(options, pass.name)) continue;
     if (options.cancel && options.cancel->load(std::memory_order_relaxed)) {
       out.declined = "given up";
       return out;

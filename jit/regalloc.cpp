@@ -112,7 +112,8 @@ void Allocator::merge_bundles() {
   std::sort(pairs.begin(), pairs.end(), [](const Pair& a, const Pair& b) { return a.freq > b.freq; });
   for (const Pair& p : pairs) merge(p.x, p.y);
   for (Inst& inst : f_.insts)
-    if (inst.def.is_vreg() && inst.a.is_vreg() && inst.op != Op::Select && inst.form != Form::Lea) merge(inst.def.vreg, inst.a.vreg);
+    if (inst.def.is_vreg() && inst.a.is_vreg() && inst.op != Op::Select && inst.form != Form::Lea && !is_compare(inst.op))
+      merge(inst.def.vreg, inst.a.vreg);
 }
 
 void Allocator::measure(Bundle& b) {

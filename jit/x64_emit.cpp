@@ -55,6 +55,7 @@ void Emitter::lay_out_frame() {
   for (const Inst& inst : f_.insts) {
     used |= inst.clobbers & CalleeSaved;
     calls |= inst.op == Op::CallBuiltin || inst.op == Op::CallSlots || inst.op == Op::CallRef;
+    tail_calls_ |= is_tail_call(inst.op);
   }
   f_.calls = calls;
   for (PReg r = 0; r < 16; ++r)
@@ -72,10 +73,12 @@ void Emitter::prologue() {
   for (PReg r : saved_) a_.push(r64(r));
   if (local_bytes_) a_.sub(x86::rsp, local_bytes_);
   const uint32_t at = f_.insts[0].wasm_pc;
-  if (!f_.calls && frame_bytes_ <= SmallFrame) return;
-  a_.cmp(x86::rsp, context_field(offsetof(Context, stack_limit), 8));
-  a_.jb(trap(TrapKind::StackOverflow, at));
-  if (f_.calls && !f_.ir->thunk) poll(at);
+  if (!f_.calls && !tail_calls_ && frame_bytes_ <= SmallFrame) return;  // tail calls make loops
+  ColdPoll p{a_.newLabel(), a_.newLabel(), at, trap(TrapKind::StackOverflow, at), f_.ir->polls};
+  a_.cmp(x86::rsp, context_field(offsetof(Context, entry_limit), 8));
+  a_.jb(p.label);
+  a_.bind(p.back);
+  polls_.push_back(p);
 }
 
 void Emitter::epilogue() {
@@ -94,7 +97,7 @@ asmjit::Label Emitter::trap(TrapKind kind, uint32_t wasm_pc) {
 }
 
 void Emitter::poll(uint32_t wasm_pc) {
-  ColdPoll p{a_.newLabel(), a_.newLabel(), wasm_pc};
+  ColdPoll p{a_.newLabel(), a_.newLabel(), wasm_pc, {}, true};
   a_.cmp(context_field(offsetof(Context, interrupt), 4), 0);
   a_.jne(p.label);
   a_.bind(p.back);
@@ -197,6 +200,7 @@ void Emitter::emit_block(uint32_t b) {
   const MBlock& block = f_.blocks[b];
   if (block.loop_header && !block.cold && block.freq >= AlignFreq) a_.align(asmjit::AlignMode::kCode, 16);
   a_.bind(labels_[b]);
+  flags_ = {};
   emit_body(b);
 }
 
@@ -291,7 +295,11 @@ void Emitter::finish() {
   for (const ColdPoll& p : polls_) {
     a_.bind(p.label);
     note_place(p.wasm_pc);
-    call_builtin(Builtin::Poll, p.wasm_pc);
+    if (p.overflow.isValid()) {
+      a_.cmp(x86::rsp, context_field(offsetof(Context, stack_limit), 8));
+      a_.jb(p.overflow);
+    }
+    if (p.polls) call_builtin(Builtin::Poll, p.wasm_pc);
     a_.jmp(p.back);
   }
   std::sort(constants_.begin(), constants_.end(), [](const Constant& x, const Constant& y) { return x.bytes > y.bytes; });

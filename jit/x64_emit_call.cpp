@@ -72,7 +72,7 @@ void Emitter::leave_for_tail_call(uint32_t arguments) {
 /// Arguments that go to memory go first: that may need Scratch, which then holds the table entry. Checks come before rsp moves.
 void Emitter::emit_call(const Inst& inst) {
   const bool code = inst.op == Op::TailCallCode;
-  const bool tail = code || inst.op == Op::TailCall || inst.op == Op::TailCallIndirect;
+  const bool tail = is_tail_call(inst.op);
   const bool indirect = inst.op == Op::CallIndirect || inst.op == Op::TailCallIndirect;
   const engine::Module& m = *f_.ir->module;
   const engine::FuncType& type = indirect || code ? m.types[inst.imm] : m.type_of_func(static_cast<uint32_t>(inst.imm));
@@ -95,10 +95,7 @@ void Emitter::emit_call(const Inst& inst) {
   }
   parallel(to_registers);
   pushed_ = 0;
-  if (tail) {
-    out_.tail_calls = true;
-    leave_for_tail_call(s.arguments);
-  }
+  if (tail) leave_for_tail_call(s.arguments);
   if (code) {
     a_.jmp(r64(Scratch));
   } else if (indirect) {
@@ -138,6 +135,7 @@ void Emitter::emit_call_slots(const Inst& inst) {
   else a_.mov(r32(Rsi), static_cast<uint32_t>(inst.imm));
   a_.mov(r64(Rdi), r64(ContextReg));
   a_.mov(r64(Rdx), x86::rsp);
+  if (f_.ir->thunk) a_.lea(r64(Rcx), x86::ptr(x86::rsp, static_cast<int32_t>(frame_bytes_ + 8 + out_.argument_bytes)));  // its frame's end
   call_builtin(by_ref ? Builtin::CallRef : static_cast<Builtin>(inst.aux), inst.wasm_pc);
   std::vector<Move> results;
   for (const Operand& o : operands.subspan(leading + type.params.size()))

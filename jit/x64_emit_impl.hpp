@@ -18,9 +18,12 @@ class Emitter {
     engine::TrapKind kind;
     uint32_t wasm_pc;
   };
+  /// Where `overflow` is a label, that of a function's entry: perhaps there is no stack left.
   struct ColdPoll {
     Label label, back;
     uint32_t wasm_pc;
+    Label overflow;
+    bool polls;
   };
   struct Constant {
     Label label;
@@ -63,6 +66,8 @@ class Emitter {
   void with_operand(asmjit::x86::Inst::Id id, const asmjit::Operand_& left, const Operand& o, Type type);
   void emit_int(const Inst& inst);
   void emit_alu(const Inst& inst);
+  [[nodiscard]] bool flags_tell(PReg r, Type type, Cond cond) const;
+  void test_zero(PReg r, Type type, Cond cond);
   void emit_modify(const Inst& inst);
   void emit_mul(const Inst& inst);
   void emit_shift(const Inst& inst);
@@ -167,11 +172,20 @@ class Emitter {
   std::vector<PReg> saved_;
   std::vector<ColdTrap> traps_;
   std::vector<ColdPoll> polls_;
+  /// The flags at this offset are those of an operation that made `of`; no label stands there.
+  struct Flags {
+    uint32_t behind = None;
+    PReg of = NoPReg;
+    Type type = Type::None;
+    bool logic = false;  ///< neither carry nor overflow
+  };
+  Flags flags_;
   std::vector<Constant> constants_;
   std::vector<Table> jump_tables_;
   std::vector<MoveStep> steps_;
   std::vector<uint32_t> last_call_; // by block that ends in an Invoke: where its call returns to
   uint32_t frame_bytes_ = 0, local_bytes_ = 0;
+  bool tail_calls_ = false;         // makes some
   uint32_t pushed_ = 0;             // bytes by which rsp is lower than between calls
 };
 

@@ -108,14 +108,35 @@ void Emitter::emit_alu(const Inst& inst) {
       return;
     }
   }
+  const bool registers = inst.form == Form::Plain && inst.a.is_vreg() && inst.a.loc.is_reg() && inst.b.is_vreg() && inst.b.loc.is_reg();
+  if (inst.op == Op::Add && registers && reg(inst.a) != d && reg(inst.b) != d) {
+    a_.lea(gp(inst.type, d), x86::Mem(r64(reg(inst.a)), r64(reg(inst.b)), 0, 0, 8));
+    return;
+  }
   move_in(d, inst.a, inst.type);
+  if (inst.form == Form::Plain && inst.op == Op::Xor && inst.b.kind == Operand::Imm && encodable(inst.b, inst.type) &&
+      immediate(inst.b, inst.type) == -1) {
+    a_.not_(gp(inst.type, d));
+    return;
+  }
   if (inst.form == Form::Load) {
     const x86::Mem m = address(inst);
     trap_site(TrapKind::MemoryOutOfBounds, inst.wasm_pc);
     a_.emit(alu(inst.op), gp(inst.type, d), m);
-    return;
+  } else {
+    with_operand(alu(inst.op), gp(inst.type, d), inst.b, inst.type);
   }
-  with_operand(alu(inst.op), gp(inst.type, d), inst.b, inst.type);
+  flags_ = {static_cast<uint32_t>(a_.offset()), d, inst.type, inst.op != Op::Add && inst.op != Op::Sub};
+}
+
+/// The flags are as after `test r, r`, as far as the condition looks: the instruction before made r.
+bool Emitter::flags_tell(PReg r, Type type, Cond cond) const {
+  const bool equality = cond == Cond::Eq || cond == Cond::Ne;
+  return flags_.behind == a_.offset() && flags_.of == r && flags_.type == type && (flags_.logic || equality);
+}
+
+void Emitter::test_zero(PReg r, Type type, Cond cond) {
+  if (!flags_tell(r, type, cond)) a_.test(gp(type, r), gp(type, r));
 }
 
 void Emitter::emit_modify(const Inst& inst) {
@@ -165,6 +186,12 @@ void Emitter::emit_shift(const Inst& inst) {
   }
   if (inst.b.kind == Operand::Imm) {
     const uint32_t by = static_cast<uint32_t>(inst.b.imm) & (t == Type::I32 ? 31 : 63);
+    const bool rotate = inst.op == Op::Rotl || inst.op == Op::Rotr;
+    if (rotate && by && cpu_.bmi2 && inst.a.is_vreg() && inst.a.loc != Loc::reg(d)) {
+      const uint32_t right = inst.op == Op::Rotr ? by : (t == Type::I32 ? 32 : 64) - by;
+      a_.rorx(gp(t, d), gp(t, in_register(inst.a, t)), right);
+      return;
+    }
     move_in(d, inst.a, t);
     if (by) a_.emit(id, gp(t, d), asmjit::imm(by));
     return;
@@ -331,8 +358,12 @@ void Emitter::emit_global(const Inst& inst) {
 void Emitter::emit_compare_value(const Inst& inst) {
   const PReg d = reg(inst.def);
   const Type t = inst.type;
+  // Zero beforehand, which breaks the dependency on what d held; where that may not be, movzx behind.
+  auto in_d = [&](const Operand& o) { return o.is_vreg() && o.loc == Loc::reg(d); };
+  const bool cleared = !in_d(inst.a) && !in_d(inst.b);
+  if (cleared) a_.xor_(r32(d), r32(d));
   if (inst.a.is_vreg() && inst.a.loc.is_reg() && inst.b.kind == Operand::Imm && inst.b.imm == 0)
-    a_.test(gp(t, reg(inst.a)), gp(t, reg(inst.a)));
+    test_zero(reg(inst.a), t, inst.cond);
   else if (inst.a.is_vreg() && !inst.a.loc.is_reg() && inst.b.kind == Operand::Imm && encodable(inst.b, t))
     a_.cmp(memory(inst.a.loc, t == Type::I32 ? 4 : 8), immediate(inst.b, t));
   else if (inst.a.is_vreg() && inst.a.loc.is_reg())
@@ -342,7 +373,7 @@ void Emitter::emit_compare_value(const Inst& inst) {
     a_.cmp(memory(inst.a.loc, 8), r64(Scratch));
   }
   a_.emit(x86::Inst::setccFromCond(cc(inst.cond)), r8(d));
-  a_.movzx(r32(d), r8(d));
+  if (!cleared) a_.movzx(r32(d), r8(d));
 }
 
 /// Sets the flags for the condition of a Branch or Select.
@@ -378,7 +409,7 @@ void Emitter::compare(const Inst& inst) {
     a_.cmp(memory(inst.c.loc, 8), r64(Scratch));
   } else {
     const PReg c = in_register(inst.c, t);
-    if (index_imm && inst.index.imm == 0) a_.test(gp(t, c), gp(t, c));
+    if (index_imm && inst.index.imm == 0) test_zero(c, t, inst.cond);
     else with_operand(Id::kIdCmp, gp(t, c), inst.index, t);
   }
 }

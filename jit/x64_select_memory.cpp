@@ -243,7 +243,7 @@ void Selector::select_switch(NodeId id) {
 void Selector::select_call(NodeId id) {
   const Node& n = f_[id];
   const engine::Module& m = *f_.module;
-  const bool tail = n.op == Op::TailCall || n.op == Op::TailCallIndirect || n.op == Op::TailCallCode;
+  const bool tail = is_tail_call(n.op);
   const bool direct = n.op == Op::Call || n.op == Op::TailCall;
   const bool slots = n.op == Op::CallSlots || n.op == Op::CallRef;
   const engine::FuncType& type = n.op == Op::CallSlots ? m.types[n.imm >> 32] : direct ? m.type_of_func(static_cast<uint32_t>(n.imm))

@@ -62,12 +62,14 @@ std::vector<uint8_t> emit_enter(const engine::FuncType& type) {
   x86::Assembler a(&code);
   const uint32_t area = ((s.results_area + 15) & ~15u) + 8;
   for (PReg r : Pushed) a.push(r64(r));
-  a.mov(x86::ptr(x86::rdi, offsetof(engine::Activation, unwind) + 8, 8), x86::rsp);
+  a.mov(x86::ptr(x86::rdi, offsetof(engine::Activation, unwind) + 8 * UnwindEntry, 8), x86::rsp);
   a.mov(r64(ContextReg), x86::rdx);
   a.mov(r64(MemoryBase), context_field(offsetof(engine::Context, memory0_base), 8));
   a.mov(x86::rbx, x86::rcx);
   a.mov(x86::r12, x86::rsi);
-  a.sub(x86::rsp, area + s.arguments);
+  a.sub(x86::rsp, area);
+  a.mov(x86::ptr(x86::rdi, offsetof(engine::Activation, unwind) + 8 * UnwindBottom, 8), x86::rsp);
+  if (s.arguments) a.sub(x86::rsp, s.arguments);
   auto each = [&](const std::vector<Place>& places, auto move, bool memory_first, uint32_t popped) {
     for (bool memory : {memory_first, !memory_first}) {
       int32_t slot = 0;

@@ -125,6 +125,13 @@ Outcome<> get_name(Caller& caller, uint32_t ptr, uint32_t length) {
   return {};
 }
 
+/// Faasm's two flags that are always so; there is no other one here.
+Outcome<int32_t> conf_flag(Caller& caller, uint32_t key) {
+  const auto name = c_string(caller, key);
+  if (!name) return out_of_bounds("__faasm_conf_flag");
+  return *name == "ALWAYS_ON" ? 1 : 0;
+}
+
 }  // namespace
 
 void define_faasm(engine::Linker& linker) {
@@ -139,7 +146,7 @@ void define_faasm(engine::Linker& linker) {
   linker.func("env", "__faasm_get_py_user", &get_name<&CallSandbox::user>);
   linker.func("env", "__faasm_get_py_func", &get_name<&CallSandbox::function>);
   linker.func("env", "__faasm_get_py_entry", &get_name<&CallSandbox::entry>);
-  linker.func("env", "__faasm_conf_flag", [](uint32_t) { return int32_t{0}; });
+  linker.func("env", "__faasm_conf_flag", &conf_flag);
 }
 
 }  // namespace krait::pyhost

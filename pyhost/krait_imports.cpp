@@ -124,6 +124,11 @@ Outcome<int32_t> result(Caller& caller, int32_t id, uint32_t field, uint32_t ptr
     case 4: return give(caller, "result", failure.traceback, ptr, length);
     case 5: return give(caller, "result", report->out, ptr, length);
     case 6: return give(caller, "result", report->err, ptr, length);
+    case 7: {
+      const CallTimes& times = report->times;
+      const uint64_t numbers[] = {times.queued, times.start, times.run, times.reset, times.cpu, report->peak_memory};
+      return give(caller, "result", std::as_bytes(std::span(numbers)), ptr, length);
+    }
     default: return -1;
   }
 }

@@ -4,6 +4,7 @@
 // wants them. /lib and /tmp stay the sandbox's own even under a folder mounted on /.
 #include "pyhost/python.hpp"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -29,6 +30,9 @@ constexpr const char* ImagePath = "lib/python313.zip";
 constexpr const char* ExtensionsPath = "lib/python3.13/lib-dynload";
 constexpr uint64_t MostTableElements = 1 << 20;  // 16 MiB of the host's memory: 100 times what Python has
 constexpr int32_t ReactorAbi = 2;
+// CPython ends a recursion in C after 5,000 of its own levels, of up to some ten frames each; reserved, touched as used.
+constexpr uint32_t InterpreterDepth = 60'000;
+constexpr uint64_t InterpreterStack = uint64_t{32} << 20;
 
 uint64_t monotonic_now() {
   timespec t{};
@@ -63,19 +67,30 @@ std::string identity_of_file(const std::string& path) {
 
 /// The module; with its facts from the cache, or else they are kept there. `identity` gets the hash of its bytes.
 Result<std::shared_ptr<const engine::Module>> load_reactor(const PythonConfig& config, std::string& identity) {
-  if (!config.cache) return load_module(config.reactor);
-  auto bytes = store::read_file(config.reactor);
-  if (!bytes) return std::move(bytes.error());
-  if (!bytes->has_value()) return load_module(config.reactor);
-  identity = store::Digest::of(**bytes).hex() + " ";
-  const store::Digest key = ImageCache::key({"facts", std::to_string(engine::FactsVersion), identity});
-  if (auto file = config.cache->open(key)) {
-    const Mapping facts = Mapping::of(file->get());
-    return engine::compile_known(std::move(**bytes), facts.bytes());
+  const store::Fd file(::open(config.reactor.c_str(), O_RDONLY | O_CLOEXEC));
+  auto mapped = file ? Mapping::of(file.get(), engine::Module::Padding) : Error{std::strerror(errno)};
+  if (!mapped) return Error{"cannot read " + config.reactor + ": " + mapped.error().message};
+  engine::SharedBytes bytes{(*mapped)->bytes(), *mapped}, facts;
+  store::Digest key;
+  std::optional<std::array<uint8_t, 32>> sha256;
+  if (config.cache) {
+    const store::Digest digest = config.cache->digest_of(config.reactor, file.get(), bytes.bytes);
+    sha256 = digest.bytes;
+    identity = digest.hex() + " ";
+    key = ImageCache::key({"facts", std::to_string(engine::FactsVersion), identity});
+    if (const auto kept = config.cache->open(key)) {
+      const auto mapping = Mapping::of(kept->file.get());
+      if (mapping) facts = {(*mapping)->bytes().first(kept->size), *mapping};
+    }
   }
-  auto module = engine::Module::compile(std::move(**bytes));
+  const std::byte* known = facts.bytes.data();
+  auto module = engine::compile_known(std::move(bytes), std::move(facts), sha256);
   if (!module) return Error{config.reactor + ": " + module.error().to_string()};
-  config.cache->keep(key, engine::facts_of(**module));
+  const auto made = engine::facts_of(**module);
+  if (config.cache && made.data() != known) {
+    if (known) config.cache->drop(key, "it does not fit the module");
+    config.cache->keep(key, {made.begin(), made.end()});
+  }
   return module;
 }
 
@@ -83,7 +98,7 @@ Result<void> map_extensions(const std::string& stdlib, PythonRuntime::Parts& par
   std::error_code none;
   for (const fs::directory_entry& entry : fs::directory_iterator(fs::path(stdlib).parent_path() / "lib-dynload", none)) {
     if (entry.path().extension() != ".so") continue;
-    auto file = MappedFile::open(entry.path().string());
+    auto file = Mapping::of(entry.path().string());
     if (!file) return std::move(file.error());
     parts.extensions.emplace_back(std::string(ExtensionsPath) + "/" + entry.path().filename().string(), std::move(*file));
   }
@@ -97,7 +112,7 @@ Result<std::shared_ptr<const PythonRuntime>> PythonRuntime::load(const PythonCon
   parts->cache = config.cache;
   auto module = load_reactor(config, parts->identity);
   if (!module) return std::move(module.error());
-  auto stdlib = MappedFile::open(config.stdlib);
+  auto stdlib = Mapping::of(config.stdlib);
   if (!stdlib) return std::move(stdlib.error());
   parts->identity += identity_of_file(config.stdlib);
   if (auto mapped = map_extensions(config.stdlib, *parts); !mapped) return std::move(mapped.error());
@@ -267,6 +282,8 @@ Result<void> PythonInstance::State::start() {
   store_options.max_memory_pages = std::min(options.limits.memory_bytes / engine::PageSize, engine::MaxPages);
   store_options.max_table_elements = MostTableElements;
   store_options.compiler = parts.compiler;
+  store_options.max_call_depth = InterpreterDepth;
+  store_options.value_stack_bytes = InterpreterStack;
   store_options.native_stack_limit = options.native_stack_limit;
   store.emplace(store_options);
   store->host_data = static_cast<Sandbox*>(&sandbox);
@@ -533,7 +550,14 @@ Result<Ended> run_script(std::shared_ptr<const PythonRuntime> runtime, const std
     if (!shown) return std::move(shown.error());
     guest_path = std::move(*shown);
   }
-  auto instance = PythonInstance::create(std::move(runtime), std::move(options));
+  // Without a cache to have it from, or to keep it in, a snapshot costs more than it saves.
+  std::shared_ptr<const PythonSnapshot> snapshot;
+  if (runtime->cache()) {
+    auto base = base_snapshot(runtime);
+    if (!base) return std::move(base.error());
+    snapshot = std::move(*base);
+  }
+  auto instance = PythonInstance::create(std::move(runtime), std::move(options), std::move(snapshot));
   if (!instance) return std::move(instance.error());
   return (*instance)->run_file(guest_path, args, entry);
 }

@@ -111,6 +111,13 @@ class PythonSnapshot {
   std::shared_ptr<const LinkedState> linked_;
 };
 
+/// What the runtime's cache has under `key`, mapped; null where that is nothing.
+std::shared_ptr<const PythonSnapshot> cached_snapshot(const PythonRuntime& runtime, const store::Digest& key);
+/// Python started, and what failing calls need imported: from the cache, or made and kept there. `native_stack_limit` as in
+/// PythonOptions.
+Result<std::shared_ptr<const PythonSnapshot>> base_snapshot(const std::shared_ptr<const PythonRuntime>& runtime,
+                                                            const std::byte* native_stack_limit = nullptr);
+
 /// One sandbox: linear memory, files, descriptors, environment. One thread at a time. After a trap or an exit in a
 /// call it is spent: reset() it, or make another.
 class PythonInstance {

@@ -85,7 +85,9 @@ Result<std::optional<Bytes>> read_file(const fs::path& path) {
   if (!fd && errno == ENOENT) return std::optional<Bytes>{};
   struct stat info {};
   if (!fd || ::fstat(fd.get(), &info) != 0) return system_error("read", path);
-  Bytes bytes(static_cast<size_t>(info.st_size));
+  Bytes bytes;
+  bytes.reserve(static_cast<size_t>(info.st_size) + 4096);  // whoever appends a few bytes copies nothing
+  bytes.resize(static_cast<size_t>(info.st_size));
   size_t have = 0;
   while (true) {
     if (have == bytes.size()) bytes.resize(have + 4096);  // one more read tells that it has not grown

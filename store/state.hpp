@@ -126,6 +126,11 @@ class StateStore : public StateTier {
   static Result<std::shared_ptr<StateStore>> open(const std::filesystem::path& folder, StateOptions options = {});
 };
 
+/// The tier in `folder`, opened at its first use: until then it costs nothing. Where that fails, `failed`
+/// is told, once, and all its calls fail with that error.
+std::shared_ptr<StateTier> state_at_first_use(std::filesystem::path folder, std::function<void(const Error&)> failed,
+                                              StateOptions options = {});
+
 /// A tier in this process's memory, gone with it.
 std::shared_ptr<StateTier> memory_state(StateOptions options = {});
 

@@ -23,6 +23,11 @@ int fail(const std::string& message, int status) {
   return status;
 }
 
+void leave(int status) {
+  std::fflush(nullptr);
+  ::_exit(status);
+}
+
 Result<store::Bytes> read_input(const std::string& path) {
   const bool standard = path == "-";
   const store::Fd file(standard ? ::dup(STDIN_FILENO) : ::open(path.c_str(), O_RDONLY | O_CLOEXEC));
@@ -148,7 +153,8 @@ Result<std::shared_ptr<const pyhost::PythonRuntime>> load_python(engine::Compile
   if (!paths) return paths.error();
   constexpr uint64_t Cap = uint64_t{1} << 30;
   std::shared_ptr<pyhost::ImageCache> cache;
-  if (const auto folder = cache_folder()) cache = std::make_shared<pyhost::ImageCache>((*folder / "images").string(), Cap);
+  if (const auto folder = cache_folder()) cache = std::make_shared<pyhost::ImageCache>(
+        (*folder / "images").string(), Cap, [](const std::string& line) { std::fprintf(stderr, "krait: %s\n", line.c_str()); });
   return pyhost::PythonRuntime::load({paths->reactor.string(), paths->image.string(), compiler, std::move(cache)});
 }
 
@@ -189,9 +195,12 @@ std::string limits_help() {
   return text;
 }
 
-Result<std::shared_ptr<pyhost::LocalState>> open_state() {
+Result<std::shared_ptr<pyhost::LocalState>> open_state(OpenState when) {
   const auto home = store::default_home();
   if (!home) return home.error();
+  if (when == OpenState::AtFirstUse)
+    return std::make_shared<pyhost::LocalState>(
+        store::state_at_first_use(*home / "state", [](const Error& error) { (void)fail(error.to_string()); }));
   auto durable = store::StateStore::open(*home / "state");
   if (!durable) return std::move(durable.error());
   return std::make_shared<pyhost::LocalState>(std::move(*durable));

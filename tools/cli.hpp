@@ -35,6 +35,9 @@ void add_version(CLI::App& app, int& status);
 /// Prints "krait: MESSAGE" to stderr and returns `status`, for `return fail(...)`.
 int fail(const std::string& message, int status = Failed);
 
+/// Ends the process when nothing is left to be saved: the system takes back what it holds in less time than destructors and joins.
+[[noreturn]] void leave(int status);
+
 /// The whole file; an error in one line for what is missing, unreadable or a folder. "-" is standard input.
 Result<store::Bytes> read_input(const std::string& path);
 /// All of `bytes` to descriptor 1.
@@ -94,8 +97,9 @@ Result<pyhost::LimitChanges> parse_limits(const std::vector<std::string>& words)
 /// The limits there are, a line each.
 std::string limits_help();
 
-/// The state in this user's store ($KRAIT_HOME).
-Result<std::shared_ptr<pyhost::LocalState>> open_state();
+/// The state in this user's store ($KRAIT_HOME). A command that makes one call, which may need none, opens it at its first use.
+enum class OpenState : uint8_t { Now, AtFirstUse };
+Result<std::shared_ptr<pyhost::LocalState>> open_state(OpenState when);
 /// The functions of this user's store ($KRAIT_HOME).
 Result<store::FunctionStore> open_functions();
 

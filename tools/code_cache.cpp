@@ -22,7 +22,8 @@ store::Digest digest_of(const jit::CodeKey& key) {
 DiskCodeCache::DiskCodeCache(const std::filesystem::path& folder) : blobs_(folder, Cap) {}
 
 jit::CodeKey DiskCodeCache::key_of(const engine::Module& module, std::string_view compiler) {
-  const std::string text = store::Digest::of(module.bytes()).hex() + " " + std::string(compiler);
+  const store::Digest digest = module.sha256() ? store::Digest{*module.sha256()} : store::Digest::of(module.bytes());
+  const std::string text = digest.hex() + " " + std::string(compiler);
   return store::Digest::of(std::as_bytes(std::span(text))).bytes;
 }
 

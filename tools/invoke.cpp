@@ -2,8 +2,8 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "pyhost/calls/report.hpp"
 #include "tools/cli.hpp"
-#include "tools/text.hpp"
 
 namespace krait::tools {
 namespace {
@@ -39,25 +39,20 @@ Result<store::Bytes> input_of(const Options& options) {
   return store::Bytes();
 }
 
-/// The report as JSON, the output as base64 where it is no UTF-8.
-std::string json_of(const pyhost::CallReport& report) {
-  using nlohmann::json;
-  const std::string output(reinterpret_cast<const char*>(report.output.data()), report.output.size());
-  json object{{"status", report.status},
-              {"end", pyhost::name_of(report.end)},
-              {"stdout", report.out},
-              {"stderr", report.err},
-              {"times_ns", {{"queued", report.times.queued}, {"start", report.times.start}, {"run", report.times.run}, {"cpu", report.times.cpu}}},
-              {"peak_memory", report.peak_memory}};
-  object[is_utf8(output) ? "output" : "output_base64"] = is_utf8(output) ? output : base64(output);
-  if (report.failure)
-    object["exception"] = {{"type", report.failure->type}, {"message", report.failure->message}, {"traceback", report.failure->traceback}};
-  if (!report.error.empty()) object["error"] = report.error;
-  return object.dump(2, ' ', false, json::error_handler_t::replace);
+int show(const pyhost::CallReport& report, bool as_json) {
+  if (as_json) {
+    std::printf("%s\n", pyhost::json_of(report).dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+    std::fflush(stdout);
+    return exit_status(report.status);
+  }
+  if (const auto written = write_output(report.output); !written) return fail(written.error().to_string());
+  if (!report.error.empty())
+    std::fprintf(stderr, "krait: %s%s\n", report.end == pyhost::CallEnd::Trapped ? "trap: " : "", report.error.c_str());
+  return exit_status(report.status);
 }
 
 int call(const Options& options, engine::Compiler* compiler, const pyhost::LimitChanges& limits, store::Bytes input) {
-  auto state = open_state();
+  auto state = open_state(OpenState::AtFirstUse);
   if (!state) return fail(state.error().to_string());
   auto serving = OneService::start(compiler, std::move(*state));
   if (!serving) return fail(serving.error().to_string());
@@ -68,15 +63,9 @@ int call(const Options& options, engine::Compiler* compiler, const pyhost::Limit
     const bool unknown = report.error().kind == pyhost::Refusal::Kind::Unknown;
     return fail(report.error().message + (unknown ? ": `krait list` shows what there is" : ""));
   }
-  if (options.json) {
-    std::printf("%s\n", json_of(*report).c_str());
-    std::fflush(stdout);
-    return exit_status(report->status);
-  }
-  if (const auto written = write_output(report->output); !written) return fail(written.error().to_string());
-  if (!report->error.empty())
-    std::fprintf(stderr, "krait: %s%s\n", report->end == pyhost::CallEnd::Trapped ? "trap: " : "", report->error.c_str());
-  return exit_status(report->status);
+  const int status = show(*report, options.json);
+  serving->service.reset();  // shared files that the call left open are pushed with its sandbox's end
+  leave(status);
 }
 
 int invoke(const Options& options) {

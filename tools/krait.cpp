@@ -1,4 +1,7 @@
 // The `krait` command: one verb a file. Exit statuses: the guest's own, else 0, 1 (it failed) or 2 (wrong usage).
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <csignal>
 #include <cstdio>
 #include <string>
@@ -36,6 +39,9 @@ std::string one_line(std::string text) {
 
 int main(int argc, char** argv) {
   using namespace krait::tools;
+  // The guest's descriptors 0, 1 and 2 are ours: were one closed, the next file that we open would be it.
+  for (int fd = 0; fd < 3; ++fd)
+    if (::fcntl(fd, F_GETFD) < 0) (void)::open("/dev/null", O_RDWR | O_CLOEXEC);
   // A guest that writes into a closed pipe gets EPIPE, as Python expects it.
   std::signal(SIGPIPE, SIG_IGN);
 

@@ -92,7 +92,7 @@ int run_python(const Options& options, Setting setting, const std::vector<std::s
   const std::vector<std::string> args(words.begin() + 1, words.end());
   const auto ended = pyhost::run_script(*runtime, words[0], args, options.entry, std::move(python));
   if (!ended) return fail(ended.error().to_string());
-  return report(*ended);
+  leave(report(*ended));
 }
 
 int run_wasm(const Options& options, Setting setting, const std::vector<std::string>& words) {

@@ -64,7 +64,7 @@ int serve(Options& options) {
   if (!functions) return fail(functions.error().to_string());
   const auto python = load_python(*compiler);
   if (!python) return fail(python.error().to_string());
-  auto state = open_state();
+  auto state = open_state(OpenState::Now);
   if (!state) return fail(state.error().to_string());
   options.service.state = std::move(*state);
   raise_file_limit();

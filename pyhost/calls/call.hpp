@@ -8,7 +8,7 @@
 #pragma once
 
 #include <atomic>
-#include <deque>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <unordered_map>
@@ -21,12 +21,20 @@ namespace krait::pyhost::calls {
 
 class Lane;
 struct FunctionVersion;
+struct Call;
 
 /// What all calls that came from one submit() share.
 struct Chain {
   std::atomic<uint64_t> calls{0};  ///< the first one not counted
+  std::atomic<uint64_t> live{0};   ///< calls that have not ended, the first one counted
+  std::atomic<uint64_t> bytes{0};  ///< held: chained calls' inputs and results, and what calls that wait have grown by
   uint64_t max_calls = 0;
   uint64_t max_depth = 0;
+  uint64_t max_bytes = 0;
+  std::weak_ptr<Call> first;
+
+  /// Counts `more` bytes as held; false, and counts nothing, where that would be too many.
+  bool hold(uint64_t more);
 };
 
 struct Call {
@@ -45,7 +53,10 @@ struct Call {
   std::vector<std::weak_ptr<Call>> children;              // guarded
   std::atomic<bool> cancelled{false};
   CallReport report;
+  uint64_t held = 0;  ///< of chain->bytes: its input, then its result; of the thread that makes it, then of its lane's
 
+  ~Call();
+  [[nodiscard]] bool chained() const { return depth != 0; }
   /// Registers a watcher; false where the call has ended.
   bool watch(const std::shared_ptr<io::FutureCore>& watcher);
   void unwatch(const std::shared_ptr<io::FutureCore>& watcher);
@@ -54,15 +65,22 @@ struct Call {
 
 uint64_t monotonic_ns();
 
+/// What the results of calls that have ended may take until somebody reads them; each but the first for one user's.
+struct ResultLimits {
+  std::chrono::nanoseconds ttl;
+  uint64_t count, bytes;
+};
+
 /// Calls by id. Thread-safe.
 class CallTable {
  public:
-  explicit CallTable(std::chrono::nanoseconds ttl) : ttl_(static_cast<uint64_t>(ttl.count())) {}
+  explicit CallTable(const ResultLimits& limits) : limits_(limits) {}
   /// Gives the call its id.
   void add(const std::shared_ptr<Call>& call);
   /// Null where there is none, or its time is over.
   std::shared_ptr<Call> find(CallId id);
-  /// It has ended: it is dropped `ttl` from now.
+  /// It has ended: it is dropped `ttl` from now, and sooner where its user's results are too many or too large: the oldest go
+  /// first. Those of chained calls are their chain's affair.
   void expire_later(const std::shared_ptr<Call>& call);
   /// Drops what is due; few at a time.
   void sweep();
@@ -70,17 +88,31 @@ class CallTable {
   std::vector<std::shared_ptr<Call>> all();
 
  private:
-  void sweep_locked(uint64_t now, size_t most);
-  const uint64_t ttl_;
-  std::mutex mutex_;
-  CallId last_ = 0;
-  std::unordered_map<CallId, std::shared_ptr<Call>> calls_;
   struct Due {
     uint64_t at;
     CallId id;
-    std::weak_ptr<Call> call;  // ids come again
   };
-  std::deque<Due> due_;
+  struct Entry {
+    std::shared_ptr<Call> call;
+    uint64_t bytes = 0;
+    bool ended = false, counted = false;     // what follows is set where it has ended; of_user where it is counted
+    std::list<Due>::iterator due = {};
+    std::list<CallId>::iterator of_user = {};
+  };
+  struct User {
+    uint64_t bytes = 0;
+    std::list<CallId> results;  // the oldest in front
+  };
+  using Entries = std::unordered_map<CallId, Entry>;
+  void sweep_locked(uint64_t now, size_t most);
+  void erase_locked(Entries::iterator entry);
+
+  const ResultLimits limits_;
+  std::mutex mutex_;
+  CallId last_ = 0;
+  Entries calls_;
+  std::list<Due> due_;  // the one due first in front
+  std::unordered_map<std::string, User> users_;  // who has results that are counted
 };
 
 }  // namespace krait::pyhost::calls

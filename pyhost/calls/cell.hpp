@@ -54,7 +54,7 @@ class Guest final : public IoWaiter, public Chaining {
  public:
   explicit Guest(Lane& lane) : lane_(lane) {}
   /// For the time of a call; null between calls.
-  void attach(Watch* watch) { watch_ = watch; }
+  void attach(Watch* watch);
 
   void yield() override;
   Result<int32_t, Refused> chain(std::string_view target, std::string_view entry, std::span<const std::byte> input) override;
@@ -68,10 +68,12 @@ class Guest final : public IoWaiter, public Chaining {
   void on_cancel(engine::Store& store) override;
   /// A call of the same chain, or null.
   std::shared_ptr<Call> find(int32_t id);
+  [[nodiscard]] uint64_t memory_bytes() const;
 
   Lane& lane_;
   Watch* watch_ = nullptr;
   bool yielding_ = false;
+  uint64_t memory_at_start_ = 0;
 };
 
 /// Belongs to one lane.

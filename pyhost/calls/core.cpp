@@ -34,7 +34,53 @@ void Core::place(const std::shared_ptr<Call>& call) {
   best->enqueue(call);
 }
 
+namespace {
+
+/// The result in place of the input among what the chain holds; where there is no room for it, a failure without it.
+void hold_result(Call& call, CallReport& report) {
+  if (!call.chained()) return;
+  Chain& chain = *call.chain;
+  const PythonFailure none{};
+  const PythonFailure& failure = report.failure ? *report.failure : none;
+  const uint64_t bytes = report.output.size() + report.out.size() + report.err.size() + failure.message.size() + failure.traceback.size();
+  chain.bytes -= std::exchange(call.held, 0);
+  if (chain.hold(bytes)) {
+    call.held = bytes;
+    return;
+  }
+  CallReport without;
+  without.end = CallEnd::Failed;
+  without.status = Ended::TrapStatus;
+  without.error = "there is no room for the result: the chain holds its " + std::to_string(chain.max_bytes) + " bytes, the limit";
+  without.times = report.times;
+  without.peak_memory = report.peak_memory;
+  without.shard = report.shard;
+  report = std::move(without);
+}
+
+/// `call`, and all that it has chained; `visit` sees each before its children are looked up.
+template <typename Visit>
+void for_each_chained(const std::shared_ptr<Call>& call, Visit visit) {
+  std::vector<std::shared_ptr<Call>> all{call};
+  for (size_t i = 0; i < all.size(); ++i) {
+    const std::shared_ptr<Call> one = all[i];
+    visit(one);
+    const std::lock_guard lock(one->mutex);
+    for (const auto& child : one->children)
+      if (auto there = child.lock()) all.push_back(std::move(there));
+  }
+}
+
+}  // namespace
+
+void Core::forget_chained(const std::shared_ptr<Call>& first) {
+  for_each_chained(first, [this](const std::shared_ptr<Call>& call) {
+    if (call->chained()) table.drop(call->id);
+  });
+}
+
 void Core::finish(const std::shared_ptr<Call>& call, CallReport report) {
+  hold_result(*call, report);
   report.id = call->id;
   std::vector<std::shared_ptr<io::FutureCore>> watchers;
   {
@@ -47,6 +93,8 @@ void Core::finish(const std::shared_ptr<Call>& call, CallReport report) {
   call->function.reset();
   table.expire_later(call);
   for (const auto& watcher : watchers) watcher->set(0);
+  if (--call->chain->live == 0 && call->chain->calls != 0)
+    if (const auto first = call->chain->first.lock()) forget_chained(first);
   const uint64_t over = ++ended;
   if (over != submitted) return;
   const std::lock_guard lock(quiet_mutex);
@@ -54,29 +102,22 @@ void Core::finish(const std::shared_ptr<Call>& call, CallReport report) {
 }
 
 void Core::cancel(const std::shared_ptr<Call>& call) {
-  std::vector<std::shared_ptr<Call>> all{call};
-  for (size_t i = 0; i < all.size(); ++i) {
-    Call& one = *all[i];
-    {
-      const std::lock_guard lock(one.mutex);
-      for (const auto& child : one.children)
-        if (auto there = child.lock()) all.push_back(std::move(there));
-      if (one.state == CallState::Ended) continue;
-    }
-    one.cancelled = true;
-    one.lane->nudge(all[i]);
-  }
+  for_each_chained(call, [](const std::shared_ptr<Call>& one) {
+    if (one->ended()) return;
+    one->cancelled = true;
+    one->lane->nudge(one);
+  });
 }
 
 std::shared_ptr<const FunctionStart> Core::start_of(Lane& lane, const std::shared_ptr<Call>& call, CallReport& report) {
   FunctionVersion& function = *call->function;
   for (;;) {
-    std::shared_ptr<io::FutureCore> wait_for, mine;
+    std::shared_ptr<io::FutureCore> wait_for;
     {
       const std::lock_guard lock(function.mutex);
       if (function.start) return function.start;
-      wait_for = function.being_made;
-      if (!wait_for) mine = function.being_made = std::make_shared<io::FutureCore>();
+      if (function.being_made) function.waiting.push_back(wait_for = std::make_shared<io::FutureCore>());
+      function.being_made = true;
     }
     if (wait_for) {
       if (wait_for->wait({}) == 0) continue;
@@ -85,39 +126,25 @@ std::shared_ptr<const FunctionStart> Core::start_of(Lane& lane, const std::share
       return nullptr;
     }
     auto made = make_start(lane, call, report);
+    std::vector<std::shared_ptr<io::FutureCore>> waiting;
     {
       const std::lock_guard lock(function.mutex);
       function.start = made;
-      function.being_made.reset();
+      function.being_made = false;
+      waiting.swap(function.waiting);
     }
-    mine->set(0);
+    for (const auto& waiter : waiting) waiter->set(0);
     return made;
   }
-}
-
-std::shared_ptr<const PythonSnapshot> Core::kept(const store::Digest& key) const {
-  if (!python->cache()) return nullptr;
-  const auto file = python->cache()->open(key);
-  if (!file) return nullptr;
-  auto mapped = PythonSnapshot::map(*python, file->get());
-  if (mapped) return std::move(*mapped);
-  python->cache()->drop(key);
-  return nullptr;
 }
 
 Result<std::shared_ptr<const PythonSnapshot>> Core::base() {
   const std::lock_guard lock(base_mutex_);  // nothing below waits
   if (base_) return base_;
-  const store::Digest key = ImageCache::key({"python", python->identity()});
-  if ((base_ = kept(key))) return base_;
-  auto booted = bare_python(python, nullptr);
-  if (!booted) return std::move(booted.error());
-  if (auto warmed = (*booted)->warm(); !warmed) return std::move(warmed.error());
-  auto taken = (*booted)->snapshot();
-  if (!taken) return std::move(taken.error());
-  base_ = std::move(*taken);
-  if (python->cache()) python->cache()->keep(key, base_->encode_plain());
-  return base_;
+  const io::Coroutine* here = io::current();
+  auto made = base_snapshot(python, here ? here->stack_limit() + IoWaiter::HostStack : nullptr);
+  if (made) base_ = *made;
+  return made;
 }
 
 void Core::prepare(const std::string& user, const std::string& function) {
@@ -149,7 +176,7 @@ std::shared_ptr<const FunctionStart> Core::make_start(Lane& lane, const std::sha
   }
   const std::shared_ptr<ImageCache>& cache = python->cache();
   const store::Digest key = ImageCache::key({"function", python->identity(), function.info.user, function.info.name, function.info.digest.hex()});
-  if ((start->snapshot = kept(key))) {
+  if ((start->snapshot = cached_snapshot(*python, key))) {
     start->loaded = true;
     return start;
   }

@@ -17,7 +17,7 @@ Result<std::unique_ptr<PythonInstance>> bare_python(const std::shared_ptr<const 
 
 struct Core {
   Core(io::Runtime& io, store::FunctionStore store, std::shared_ptr<const PythonRuntime> python, ServiceOptions with)
-      : runtime(io), options(std::move(with)), python(std::move(python)), functions(std::move(store), 4096), table(options.result_ttl) {}
+      : runtime(io), options(std::move(with)), python(std::move(python)), functions(std::move(store), 4096), table({options.result_ttl, options.max_results, options.max_result_bytes}) {}
 
   /// A call that nobody has seen yet goes to the lane with the least to do.
   void place(const std::shared_ptr<Call>& call);
@@ -25,6 +25,8 @@ struct Core {
   void finish(const std::shared_ptr<Call>& call, CallReport report);
   /// The call and those under it.
   void cancel(const std::shared_ptr<Call>& call);
+  /// The calls of a chain that have ended, all of them: those that its first call has caused are nobody's to read any more.
+  void forget_chained(const std::shared_ptr<Call>& first);
   /// The start of a function's calls, made at the first need: `call`'s function is loaded in its name, on its time. Null
   /// where that failed: `report` then says how.
   std::shared_ptr<const FunctionStart> start_of(Lane& lane, const std::shared_ptr<Call>& call, CallReport& report);
@@ -50,7 +52,6 @@ struct Core {
  private:
   std::mutex base_mutex_;
   std::shared_ptr<const PythonSnapshot> base_;
-  [[nodiscard]] std::shared_ptr<const PythonSnapshot> kept(const store::Digest& key) const;
   std::shared_ptr<const FunctionStart> make_start(Lane& lane, const std::shared_ptr<Call>& call, CallReport& report);
 };
 

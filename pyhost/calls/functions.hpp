@@ -10,6 +10,7 @@
 #include <mutex>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "engine/module.hpp"
 #include "io/future.hpp"
@@ -33,7 +34,8 @@ struct FunctionVersion {
 
   std::mutex mutex;
   std::shared_ptr<const FunctionStart> start;   // guarded; null until it is made
-  std::shared_ptr<io::FutureCore> being_made;   // guarded; set while somebody makes it
+  bool being_made = false;                      // guarded
+  std::vector<std::shared_ptr<io::FutureCore>> waiting;  // guarded; for that: one each, as a future has one waiter
 };
 
 /// Thread-safe.

@@ -8,6 +8,24 @@
 #include "pyhost/calls/lane.hpp"
 
 namespace krait::pyhost::calls {
+namespace {
+
+uint64_t memory_of(engine::Store& store) {
+  uint64_t bytes = 0;
+  for (const auto& instance : store.instances())
+    if (const engine::Memory* memory = instance->export_memory("memory")) bytes += memory->size();
+  return bytes;
+}
+
+}  // namespace
+
+void Guest::attach(Watch* watch) {
+  watch_ = watch;
+  memory_at_start_ = watch ? memory_of(watch->store()) : 0;
+}
+
+uint64_t Guest::memory_bytes() const { return memory_of(watch_->store()); }
+
 void Guest::yield() {
   yielding_ = true;  // it wants to go on: it keeps its slot
   IoWaiter::yield();
@@ -30,9 +48,10 @@ void Guest::on_resume() {
 void Guest::on_cancel(engine::Store& store) { store.interrupt(engine::InterruptCall); }
 
 Result<int32_t, Chaining::Refused> Guest::chain(std::string_view target, std::string_view entry, std::span<const std::byte> input) {
-  if (!watch_) return Refused{Errno::NotSup, "nothing can be chained while a module is loaded"};
+  if (!watch_ || !watch_->call().chain) return Refused{Errno::NotSup, "nothing can be chained while a function is uploaded"};
   Core& core = lane_.core();
   Call& caller = watch_->call();
+  if (caller.cancelled) return Refused{Errno::Again, "the call was cancelled"};
   auto call = std::make_shared<Call>();
   call->spec.user = caller.spec.user;
   call->spec.function = caller.spec.function;
@@ -53,10 +72,14 @@ Result<int32_t, Chaining::Refused> Guest::chain(std::string_view target, std::st
   if (call->chain->calls++ >= call->chain->max_calls)
     return Refused{Errno::Again, "the chain has made " + std::to_string(call->chain->max_calls) + " calls, the limit"};
   if (!entry.empty()) call->spec.entry = entry;
+  if (!call->chain->hold(input.size()))
+    return Refused{Errno::Again, "the chain holds its " + std::to_string(call->chain->max_bytes) + " bytes of inputs and results, the limit"};
+  call->held = input.size();
   call->spec.input.assign(input.begin(), input.end());
   call->limits = call->function->limits.over(core.options.limits);
   call->submitted_ns = monotonic_ns();
   core.submitted++;
+  call->chain->live++;
   {
     const std::lock_guard lock(caller.mutex);
     caller.children.push_back(call);
@@ -77,6 +100,7 @@ Chaining::Ended Guest::wait(std::span<const int32_t> ids, std::optional<uint64_t
   const auto watcher = std::make_shared<io::FutureCore>();
   std::vector<std::shared_ptr<Call>> calls;
   std::optional<Chaining::Ended> at_once;
+  if (!watch_ || !watch_->call().chain) at_once = {Waited::Unknown, 0};
   for (uint32_t i = 0; i < ids.size() && !at_once; ++i) {
     auto call = find(ids[i]);
     if (!call) at_once = {Waited::Unknown, i};
@@ -85,9 +109,14 @@ Chaining::Ended Guest::wait(std::span<const int32_t> ids, std::optional<uint64_t
   }
   int status = 0;
   if (!at_once) {
+    // What it has grown by counts while it waits: those that run are few, those that wait may be thousands.
+    const uint64_t grown = memory_bytes() - std::min(memory_at_start_, memory_bytes());
+    std::atomic<uint64_t>& bytes = watch_->call().chain->bytes;
+    bytes += grown;
     on_park();
     status = watcher->wait(deadline);
     on_resume();
+    bytes -= grown;
   }
   for (const auto& call : calls) call->unwatch(watcher);
   if (at_once) return *at_once;

@@ -67,6 +67,9 @@ Answer<CallId> Service::submit(CallSpec spec) {
   call->chain = std::make_shared<calls::Chain>();
   call->chain->max_calls = call->limits.chain_count;
   call->chain->max_depth = call->limits.chain_depth;
+  call->chain->max_bytes = call->limits.chain_bytes;
+  call->chain->first = call;
+  call->chain->live = 1;
   call->submitted_ns = calls::monotonic_ns();
   core.submitted++;
   core.place(call);

@@ -94,7 +94,9 @@ struct ServiceOptions {
   uint32_t max_queued = 10'000;       ///< submitted calls that wait for a slot, over all shards; chained calls do not count
   uint32_t max_sandboxes = 12'000;    ///< a shard; a call that waits keeps its sandbox
   uint64_t idle_bytes = uint64_t{256} << 20;  ///< a shard: what sandboxes that are ready and unused may hold
-  std::chrono::seconds result_ttl{300};  ///< how long a result waits for its reader
+  std::chrono::milliseconds result_ttl{300'000};  ///< how long a result waits for its reader
+  uint64_t max_results = 10'000;      ///< of a user that wait for their readers: beyond it the oldest are dropped
+  uint64_t max_result_bytes = uint64_t{256} << 20;  ///< the same by their outputs, prints and tracebacks
   std::shared_ptr<LocalState> state;  ///< of all users; null: each sandbox has one of its own, in memory, that calls do not share
 };
 

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "io/time.hpp"
+#include "pyhost/calls/report.hpp"
 #include "pyhost/gateway/target.hpp"
 
 namespace krait::pyhost {
@@ -116,15 +117,19 @@ std::string server_timing(const CallTimes& times) {
   add("queued", times.queued);
   add("start", times.start);
   add("run", times.run);
+  add("reset", times.reset);
+  add("cpu", times.cpu);
   return text;
 }
 
-Response answer_of(CallReport report) {
+/// `whole`: JSON with everything also where the call went well.
+Response answer_of(CallReport report, bool whole) {
   Response response;
   if (report.ok()) {
-    response = {200, {{"Content-Type", "application/octet-stream"}}, text_of(report.output)};
+    response = whole ? as_json(200, json_of(report))
+                     : Response{200, {{"Content-Type", "application/octet-stream"}}, text_of(report.output)};
   } else {
-    json body{{"status", report.status}, {"stdout", report.out}, {"stderr", report.err}};
+    json body = summary_of(report);
     std::string message = report.error;
     if (report.failure) {
       body["type"] = report.failure->type;
@@ -137,6 +142,7 @@ Response answer_of(CallReport report) {
     response = failure_with(status_of(report.end), error_of(report.end), std::move(body));
   }
   response.fields.emplace_back("X-Krait-Call", std::to_string(report.id));
+  response.fields.emplace_back("X-Krait-Peak-Memory", std::to_string(report.peak_memory));
   response.fields.emplace_back("Server-Timing", server_timing(report.times));
   return response;
 }
@@ -152,7 +158,9 @@ Response call(Service& service, const Request& request, const Target& target) {
   spec.limits = *limits;
   spec.input = bytes_of(request.body);
   auto report = service.call(std::move(spec));
-  return report ? answer_of(std::move(*report)) : refused(report.error());
+  const std::string* accept = http::find_field(request.fields, "Accept");
+  const bool whole = accept && accept->find("application/json") != accept->npos;
+  return report ? answer_of(std::move(*report), whole) : refused(report.error());
 }
 
 Response put(Service& service, const Request& request, const Target& target, Kind kind) {

@@ -60,7 +60,8 @@ enum krait_result_field {
   KRAIT_RESULT_MESSAGE = 3,  // the exception's, or the host's where the call was trapped or failed
   KRAIT_RESULT_TRACEBACK = 4,
   KRAIT_RESULT_STDOUT = 5,
-  KRAIT_RESULT_STDERR = 6
+  KRAIT_RESULT_STDERR = 6,
+  KRAIT_RESULT_COST = 7  // six int64: nanoseconds queued, start, run, reset, cpu; peak memory, bytes
 };
 
 /// Copies up to `len` bytes of a part of an ended call's result. Returns its full length; -1 where

@@ -536,8 +536,49 @@ static int32_t run(PyObject* argv, const char* entry, int32_t entry_len) {
   return entry_len ? run_entry(name, entry, entry_len) : run_path(name);
 }
 
+/// A standard file as Python's start makes it, and once more what it is here: whether it can be read at a position, or is a
+/// terminal, is asked when it is made, which in a snapshot was elsewhere.
+static int renew_standard_file(PyObject* io, const char* name, int fd) {
+  PyObject* old = PySys_GetObject(name);
+  if (!old || old == Py_None) return 0;
+  PyObject* errors = PyObject_GetAttrString(old, "errors");
+  PyObject* buffer = errors ? PyObject_CallMethod(io, "open", "isiOOOi", fd, fd == 0 ? "rb" : "wb", -1, Py_None, Py_None, Py_None, 0) : NULL;
+  if (errors && !buffer) {  // closed: None, as python3 has it
+    PyErr_Clear();
+    Py_DECREF(errors);
+    return PySys_SetObject(name, Py_None);
+  }
+  PyObject* shown = PyUnicode_FromFormat("<%s>", name);
+  PyObject* raw = buffer ? PyObject_GetAttrString(buffer, "raw") : NULL;
+  int done = raw && shown ? PyObject_SetAttrString(raw, "name", shown) : -1;
+  // write_through, line_buffering: as in python3, where stderr and terminals are written by the line
+  PyObject* made = done == 0 ? PyObject_CallMethod(io, "TextIOWrapper", "OsOsi", buffer, "utf-8", errors, fd == 0 ? NULL : "\n", fd != 0) : NULL;
+  PyObject* mode = PyUnicode_FromString(fd == 0 ? "r" : "w");
+  if (!made || !mode || PyObject_SetAttrString(made, "mode", mode) < 0) done = -1;
+  char original[16];
+  snprintf(original, sizeof original, "__%s__", name);
+  if (done == 0 && (PySys_SetObject(name, made) < 0 || PySys_SetObject(original, made) < 0)) done = -1;
+  Py_XDECREF(mode);
+  Py_XDECREF(made);
+  Py_XDECREF(raw);
+  Py_XDECREF(shown);
+  Py_XDECREF(buffer);
+  Py_XDECREF(errors);
+  return done;
+}
+
+static int renew_standard_files(void) {
+  PyObject* io = PyImport_ImportModule("io");
+  int done = io ? 0 : -1;
+  const char* const names[] = {"stdin", "stdout", "stderr"};
+  for (int fd = 0; done == 0 && fd < 3; fd++) done = renew_standard_file(io, names[fd], fd);
+  Py_XDECREF(io);
+  return done;
+}
+
 int32_t krait_run(const char* argv, int32_t argv_len, const char* entry, int32_t entry_len) {
   by_exception = false;
+  if (restored && renew_standard_files() < 0) return fail();
   PyObject* list = split_arguments(argv, argv_len);
   int32_t status = list ? run(list, entry, entry_len) : status_of_exception();
   return Py_FinalizeEx() < 0 ? 120 : status;

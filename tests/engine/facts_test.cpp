@@ -1,6 +1,8 @@
 // Facts of a module: with them it is the same module; facts of another one, cut short or older, are as none.
 #include "engine/facts.hpp"
 
+#include <cstring>
+
 #include "tests/engine/guest.hpp"
 
 using namespace krait::engine;
@@ -36,37 +38,75 @@ void check(const std::shared_ptr<const Module>& module) {
   CHECK(guest.get<int32_t>("pick", 5) == 30);
 }
 
+/// A copy of a block of facts, on the border that it needs.
+SharedBytes block_of(std::span<const std::byte> facts) {
+  const auto words = std::make_shared<std::vector<uint64_t>>(facts.size() / 8 + 1);
+  if (!facts.empty()) std::memcpy(words->data(), facts.data(), facts.size());
+  return {std::as_bytes(std::span(*words)).first(facts.size()), words};
+}
+
+/// Whether the module uses these facts, or was validated again.
+bool uses(const Module& module, const SharedBytes& facts) { return facts_of(module).data() == facts.bytes.data(); }
+
 }  // namespace
 
-TEST_CASE("a module compiled with its facts is the module") {
+TEST_CASE("a module compiled with its facts is the module, and uses them where they lie") {
   const auto module = krait::test::compiled(Text);
-  const std::vector<std::byte> bytes(module->bytes().begin(), module->bytes().end()), facts = facts_of(*module);
+  const std::vector<std::byte> bytes(module->bytes().begin(), module->bytes().end());
+  const SharedBytes facts = block_of(facts_of(*module));
   const auto known = compile_known(bytes, facts);
   REQUIRE(known.ok());
+  CHECK(uses(**known, facts));
   CHECK((*known)->functions[0].instruction_count == module->functions[0].instruction_count);
   CHECK((*known)->functions[0].has_loop);
+  CHECK((*known)->functions[1].uses_v128);
+  CHECK((*known)->functions[2].regions.size() == 1);
   check(*known);
 }
 
 TEST_CASE("facts that do not fit are as none") {
   const auto module = krait::test::compiled(Text), other = krait::test::compiled("(module (func))");
-  const std::vector<std::byte> bytes(module->bytes().begin(), module->bytes().end()), facts = facts_of(*module);
-  for (size_t size = 0; size < facts.size(); ++size) {
-    const auto made = compile_known(bytes, std::span(facts).first(size));
+  const std::vector<std::byte> bytes(module->bytes().begin(), module->bytes().end());
+  const auto facts = facts_of(*module);
+  const auto is_rejected = [&](std::span<const std::byte> wrong) {
+    const SharedBytes block = block_of(wrong);
+    const auto made = compile_known(bytes, block);
     REQUIRE(made.ok());
+    CHECK_FALSE(uses(**made, block));
     CHECK((*made)->side_table().size() == module->side_table().size());
-  }
-  const auto foreign = compile_known(bytes, facts_of(*other));
-  REQUIRE(foreign.ok());
-  check(*foreign);
-  for (size_t field = 0; field < 8; ++field) {  // a function's place and its part of the side table: made up
-    auto changed = facts;
-    const size_t at = 24 + field * 4;
-    if (field == 2 || field == 3 || field == 6 || field == 7) continue;  // trusted: see facts.hpp
-    changed[at + 2] ^= std::byte{0x40};
-    const auto made = compile_known(bytes, changed);
+    return *made;
+  };
+  for (size_t size = 0; size < facts.size(); ++size) is_rejected(facts.first(size));
+  check(is_rejected(facts_of(*other)));
+  CHECK_FALSE(compile_known({std::byte{0}}, block_of(facts)).ok());
+}
+
+TEST_CASE("facts that are damaged lead nowhere outside of them and of the module") {
+  const auto module = krait::test::compiled(Text);
+  const std::vector<std::byte> bytes(module->bytes().begin(), module->bytes().end());
+  const auto facts = facts_of(*module);
+  const auto within = [](auto list, std::span<const std::byte> block) {
+    const auto* begin = reinterpret_cast<const std::byte*>(list.data());
+    return list.empty() || (begin >= block.data() && begin + list.size() * sizeof(list[0]) <= block.data() + block.size());
+  };
+  size_t used = 0;
+  for (size_t bit = 0; bit < facts.size() * 8; bit += 7) {
+    std::vector<std::byte> changed(facts.begin(), facts.end());
+    changed[bit / 8] ^= std::byte{1} << bit % 8;
+    const auto made = compile_known(bytes, block_of(changed));
     REQUIRE(made.ok());
-    check(*made);
+    used += facts_of(**made).size() == facts.size();
+    const auto block = facts_of(**made);
+    for (const Function& f : (*made)->functions) {
+      CHECK((f.code_begin <= f.code_end && f.code_end <= bytes.size()));
+      CHECK((f.side_table <= (*made)->side_table().size() && f.side_table_size <= (*made)->side_table().size() - f.side_table));
+      CHECK(f.locals.size() == f.local_count);
+      CHECK(within(std::span(f.locals), block));
+      CHECK(within(std::span(f.local_slot_of), block));
+      CHECK(within(std::span(f.regions), block));
+      CHECK(within(std::span(f.catches), block));
+      for (const TryRegion& region : f.regions) CHECK(region.first_catch + uint64_t{region.catch_count} <= f.catches.size());
+    }
   }
-  CHECK_FALSE(compile_known({std::byte{0}}, facts).ok());
+  CHECK(used > 0);
 }

@@ -147,7 +147,7 @@ TEST_CASE(
     (func (drop (i32.const 0)))))");
   const Function& f = module->functions[0];
   CHECK(f.uses_v128);
-  CHECK(f.local_slot_of == std::vector<uint32_t>{0, 1, 3, 4});
+  CHECK(std::vector<uint32_t>(f.local_slot_of.begin(), f.local_slot_of.end()) == std::vector<uint32_t>{0, 1, 3, 4});
   CHECK(f.local_slots == 6);
   CHECK(f.param_slots == 3);
   auto keeps = [&](const Function& function) {

@@ -171,6 +171,9 @@ class LocalState(unittest.TestCase):
                 self.assertEqual(self.run_function("state_errors"), "fine")
                 for key in pyfaasm.list_state_keys():
                     pyfaasm.delete_state(key)
+                self.assertEqual(self.run_function("state_keys"), "fine")
+                for key in pyfaasm.list_state_keys():
+                    pyfaasm.delete_state(key)
 
     def test_without_it_the_calls_say_what_to_do(self):
         for call in lambda: pyfaasm.read_state("a"), lambda: pyfaasm.write_state("a", b""), pyfaasm.list_state_keys:

@@ -202,6 +202,89 @@ TEST_CASE("exceptions pass loops that moved, and functions that catch work on") 
   }
 }
 
+TEST_CASE("loops move out of, into and beside try blocks, and the right handler catches what is thrown afterwards") {
+  constexpr const char* Text = R"((module
+    (import "h" "in_code" (func $in_code (result i32)))
+    (tag $e (param i32)) (tag $f (param i64 v128)) (tag $g)
+    (global $moved (export "moved") (mut i32) (i32.const 0))
+    (func $maybe (param i32) (result i32)
+      (if (i32.eq (i32.const 0) (i32.rem_u (local.get 0) (i32.const 5))) (then (throw $e (local.get 0))))
+      (if (i32.eq (i32.const 1) (i32.rem_u (local.get 0) (i32.const 5))) (then (throw $f (i64.const 9) (v128.const i32x4 1 2 3 4))))
+      (if (i32.eq (i32.const 2) (i32.rem_u (local.get 0) (i32.const 5))) (then (throw $g)))
+      (i32.mul (local.get 0) (i32.const 3)))
+    ;; The loop is inside of two try blocks, has a try of its own, and what leaves it is caught around it.
+    (func (export "inside") (param $n i32) (result i32) (local $sum i32) (local $v v128)
+      (local.set $v (v128.const i32x4 5 6 7 8))
+      (i32.const 1000000)
+      (try (result i32)
+        (do
+          (i32.const 7)
+          (try (result i32)
+            (do
+              (loop $l (result i32)
+                (global.set $moved (i32.or (global.get $moved) (call $in_code)))
+                (local.set $sum (i32.add (local.get $sum)
+                  (try (result i32) (do (call $maybe (local.get $n))) (catch $f (local.set $v) (i32.wrap_i64)))))
+                (local.set $v (i32x4.add (local.get $v) (v128.const i32x4 1 1 1 1)))
+                (br_if $l (i32.rem_u (local.tee $n (i32.sub (local.get $n) (i32.const 1))) (i32.const 5)))
+                (call $maybe (i32.const 25))))
+            (catch $g (i32.add (local.get $n) (i32.const 100))))
+          (i32.add))
+        (catch $e (i32.add (i32.mul (local.get $sum) (i32.const 10)))))
+      (i32.add)
+      (i32.add (i32x4.extract_lane 2 (local.get $v))))
+    ;; The loop is inside of handlers; both of what they caught are thrown again from there.
+    (func $again (param $n i32) (param $outer i32) (local $sum i32)
+      (try
+        (do (throw $e (i32.const 77)))
+        (catch $e
+          (local.set $sum)
+          (try
+            (do (drop (call $maybe (i32.const 2))))
+            (catch_all
+              (loop $l
+                (global.set $moved (i32.or (global.get $moved) (call $in_code)))
+                (try (do (drop (call $maybe (local.get $n)))) (catch_all (local.set $sum (i32.add (local.get $sum) (i32.const 3)))))
+                (if (i32.eqz (local.get $n)) (then (if (local.get $outer) (then (rethrow 4)) (else (rethrow 3)))))
+                (local.set $n (i32.sub (local.get $n) (i32.const 1)))
+                (br $l)))))))
+    (func (export "handler") (param $n i32) (result i32)
+      (i32.add
+        (try (result i32) (do (call $again (local.get $n) (i32.const 1)) (i32.const 0)) (catch $e))
+        (try (result i32) (do (call $again (local.get $n) (i32.const 0)) (i32.const 0)) (catch $g (i32.const 10000)) (catch_all (i32.const 1)))))
+    ;; The loop is in front of, and behind, a try; an outer loop leads there again.
+    (func (export "beside") (param $n i32) (result i32) (local $i i32) (local $sum i32)
+      (loop $outer
+        (local.set $i (i32.const 4))
+        (loop $before (global.set $moved (i32.or (global.get $moved) (call $in_code))) (local.set $sum (i32.add (local.get $sum) (i32.mul (local.get $i) (local.get $n))))
+          (br_if $before (local.tee $i (i32.sub (local.get $i) (i32.const 1)))))
+        (local.set $sum (i32.xor (local.get $sum)
+          (try (result i32) (do (call $maybe (local.get $n))) (catch $e (i32.const 1) (i32.add)) (catch_all (local.get $sum)))))
+        (local.set $i (i32.const 3))
+        (loop $behind (local.set $sum (i32.rotl (local.get $sum) (local.get $i)))
+          (br_if $behind (local.tee $i (i32.sub (local.get $i) (i32.const 1)))))
+        (br_if $outer (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+      (local.get $sum))))";
+  for (const char* name : {"inside", "handler", "beside"}) {
+    CAPTURE(name);
+    bool moved = false;
+    Guest interpreted;
+    interpreted.linker.func("h", "in_code", [](Caller&) -> Outcome<int32_t> { return 0; });
+    interpreted.instantiate(Text);
+    for (int32_t n = 5; n < 12; ++n) {
+      const auto expected = interpreted.get<int32_t>(name, n);
+      for (uint32_t hot = 1; hot < 25; ++hot) {
+        CAPTURE(hot);
+        MixedGuest g(in_place(hot));
+        g.guest.instantiate(Text);
+        CHECK(g.guest.get<int32_t>(name, n) == expected);
+        moved |= g.guest.instance->export_global("moved")->cell.low != 0;
+      }
+    }
+    CHECK(moved);
+  }
+}
+
 TEST_CASE("a loop that moved is interrupted") {
   MixedGuest g(in_place(3));
   g.guest.instantiate("(module (func (export \"spin\") (loop $l (br $l))))");

@@ -1,6 +1,6 @@
 """Random modules of what binaryen's generator leaves out: exceptions, tail calls, further memories, narrow atomics and relaxed SIMD.
 
-make(seed) is a .wat. Every function has a depth in locals 0, which each call lowers, so all of them end; whatever is thrown is
+make(seed) is a .wat; finish() puts what wabt cannot write, try_table and throw_ref, into its binary. Every function has a depth in locals 0, which each call lowers, so all of them end; whatever is thrown is
 caught in some function or ends the call. Values are folded into the result, so a wrong one shows.
 """
 import random
@@ -18,6 +18,11 @@ UNARY_VECTOR = ["i64x2.abs", "i8x16.popcnt", "i16x8.extadd_pairwise_i8x16_u", "i
                 "i32x4.relaxed_trunc_f64x2_s_zero", "f32x4.convert_i32x4_u", "i64x2.extend_high_i32x4_s", "i8x16.neg"]
 RMW = ["i32.atomic.rmw.add", "i32.atomic.rmw8.sub_u", "i32.atomic.rmw16.and_u", "i32.atomic.rmw.or", "i32.atomic.rmw8.xor_u",
        "i32.atomic.rmw16.xchg_u"]
+
+# In the text a try_table is `i32.const PLACE | clauses; drop; block`, and a throw_ref is `i32.const THROW_REF; drop; drop`; an exnref is
+# an externref. Those constants take five bytes each.
+PLACE, THROW_REF = 0x5EE00000, 0x5EF00000
+CATCH, CATCH_REF, CATCH_ALL, CATCH_ALL_REF = range(4)
 
 
 class Module:
@@ -98,7 +103,35 @@ class Module:
                    f"{self.body(depth - 1, 2)} (br_if $l (i32.lt_u (local.get {self.counter}) (i32.const 5))))"
         return self.try_block(depth)
 
+    def take(self, kinds):
+        """Puts the values on the stack, of these types, into locals."""
+        taken = ""
+        for kind in reversed(kinds):
+            same = [i for i, k in enumerate(self.locals) if k == kind and i > 0]
+            taken += f"(local.set {self.random.choice(same)})" if same else "(drop)"
+        return taken
+
+    def try_table(self, depth):
+        clauses = []
+        for _ in range(self.random.randint(1, 2)):
+            tag = self.random.randrange(3)
+            kinds = [CATCH, CATCH_ALL, CATCH_ALL_REF] + ([] if self.tags[tag] else [CATCH_REF])
+            clauses.append((self.random.choice(kinds), tag))
+        mark = PLACE | len(clauses) - 1
+        for i, (kind, tag) in enumerate(clauses):
+            mark |= (kind << 2 | tag) << 4 * i + 1
+        text = f"(i32.const {mark}) (drop) (block {self.body(depth - 1, 3)}) (br $out)"
+        for kind, tag in clauses:  # the first one's label is the innermost
+            reference = kind in (CATCH_REF, CATCH_ALL_REF)
+            types = ["externref"] if reference else self.tags[tag] if kind == CATCH else []
+            throw = f"(i32.const {THROW_REF}) (drop) (drop)" if self.random.random() < 0.4 else "(drop)"
+            behind = f"{self.body(depth - 1, 1)} {throw}" if reference else f"{self.take(types)} {self.body(depth - 1, 1)}"
+            text = f"(block {f'(result {chr(32).join(types)})' if types else ''} {text}) {behind} (br $out)"
+        return f"(block $out {text})"
+
     def try_block(self, depth):
+        if self.random.random() < 0.5:
+            return self.try_table(depth)
         inside = self.body(depth - 1, 3)
         pick = self.random.random()
         if pick < 0.15:
@@ -108,11 +141,7 @@ class Module:
             return f"(try $d (do (try (do {inside}) (delegate $d))) (catch_all {self.body(depth - 1, 1)}))"
         clauses = ""
         for tag in self.random.sample(range(3), self.random.randint(1, 3)):
-            taken = ""
-            for kind in reversed(self.tags[tag]):
-                same = [i for i, k in enumerate(self.locals) if k == kind and i > 0]
-                taken += f"(local.set {self.random.choice(same)})" if same else "(drop)"
-            clauses += f"(catch $e{tag} {taken} {self.body(depth - 1, 1)})"
+            clauses += f"(catch $e{tag} {self.take(self.tags[tag])} {self.body(depth - 1, 1)})"
         return f"(try (do {inside}) {clauses})"
 
     def body(self, depth, most):
@@ -155,6 +184,36 @@ class Module:
 
 def make(seed):
     return Module(seed).text()
+
+
+def constant_at(binary, at):
+    """The five bytes behind an i32.const, as a number."""
+    return sum((byte & 0x7F) << 7 * i for i, byte in enumerate(binary[at + 1:at + 6]))
+
+
+def finish(binary):
+    """Writes try_table and throw_ref where make() left room; no size changes."""
+    binary = bytearray(binary)
+    nop, drop, block, try_table, throw_ref, i32_const, void, externref, exnref = 0x01, 0x1A, 0x02, 0x1F, 0x0A, 0x41, 0x40, 0x6F, 0x69
+    for at in range(len(binary) - 8):
+        if binary[at] != i32_const or binary[at + 6] != drop or binary[at + 5] != PLACE >> 28:
+            continue
+        mark = constant_at(binary, at)
+        if mark == THROW_REF:
+            binary[at:at + 8] = [*[nop] * 7, throw_ref]
+        elif mark & ~0x1FF == PLACE:
+            count = (mark & 1) + 1
+            code = [try_table, void, count]
+            for label in range(count):
+                kind, tag = mark >> 4 * label + 3 & 3, mark >> 4 * label + 1 & 3
+                code += [kind, tag, label] if kind in (CATCH, CATCH_REF) else [kind, label]
+                type_at = at - 2 * label - 1  # of the block that the clause leads out of
+                assert binary[type_at - 1] == block
+                if kind in (CATCH_REF, CATCH_ALL_REF):
+                    assert binary[type_at] == externref
+                    binary[type_at] = exnref
+            binary[at:at + 9] = [*[nop] * (9 - len(code)), *code]
+    return bytes(binary)
 
 
 if __name__ == "__main__":

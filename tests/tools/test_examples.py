@@ -33,8 +33,6 @@ class Examples(KraitTest):
         self.call("dict_state")
 
     def test_state(self):
-        if not (EXAMPLES / "state_test_write.py").exists():
-            self.skipTest("the examples of state are not here")
         self.call("state_test_write")
         self.call("state_test_read")
 
@@ -43,18 +41,64 @@ class Examples(KraitTest):
             with self.subTest(name):
                 self.call(name)
 
+    def test_deltablue(self):
+        self.assertEqual(self.call("bench_deltablue").stdout, b"2504050")
+
     def test_dir(self):
         self.assertIn(b"lib", self.call("dir_test", "--input", "/").stdout)
 
-    def test_wasm(self):
+    def test_dir_of_many_entries_is_as_native(self):
+        names = [f"file {i} \u00fc" for i in range(250)]
+        for name in names:
+            self.file(f"many/{name}", "")
+        driver = self.file("driver.py", f"import sys\nsys.path.insert(0, sys.argv[1])\nimport dir_test, pyfaasm\n"
+                                        "pyfaasm.set_local_input_output(True)\npyfaasm.set_local_input(sys.argv[2].encode())\n"
+                                        "dir_test.faasm_main()\nprint(pyfaasm.get_output().decode())\n")
+        native = subprocess.run([sys.executable, driver, EXAMPLES, self.folder / "many"], capture_output=True, check=True,
+                                env={**os.environ, "PYTHONPATH": str(ROOT / "pyhost" / "guest" / "pyfaasm")}).stdout.splitlines()[1:]
+        ours = self.ok("run", "--dir", f"{EXAMPLES}::/examples:ro", "--dir", f"{self.folder / 'many'}::/many:ro", driver, "/examples", "/many")
+        self.assertEqual(ours.stdout.splitlines()[1:], native)
+        self.assertEqual(len(native), 250)
+        source = self.file("fill.py", "def faasm_main():\n  for i in range(250):\n    open(f'faasm://many/{i:03}', 'w').close()\n")
+        self.ok("upload", "demo", "fill", source)
+        self.ok("invoke", "demo", "fill")
+        self.assertEqual(self.call("dir_test", "--input", "faasm://many").stdout.decode().split(), [f"{i:03}" for i in range(250)])
+
+    def build(self, name):
         clang = shutil.which("clang-19") or shutil.which("clang")
-        module = self.folder / "chain.wasm"
+        module = self.folder / f"{name}.wasm"
         # As Debian installs wasi-libc.
-        built = clang and subprocess.run([clang, "--target=wasm32-wasi", "-O2", "-o", module, EXAMPLES / "wasm" / "chain.c"], capture_output=True)
-        if not built or built.returncode != 0:
+        built = clang and subprocess.run([clang, "--target=wasm32-wasi", "-O2", "-Wall", "-Wextra", "-Werror", "-o", module,
+                                          EXAMPLES / "wasm" / f"{name}.c"], capture_output=True)
+        if not built or b"stdio.h" in built.stderr or b"crt1" in built.stderr:
             self.skipTest("clang does not build for wasm32-wasi here")
+        self.assertEqual(built.returncode, 0, built.stderr)
+        self.ok("upload", "demo", name, module)
+
+    def test_wasm_state(self):
+        self.build("state")
+        self.assertEqual(self.ok("invoke", "demo", "state", "--input", "tea for two and two for tea").stdout, b"2 7 tftatft")
+        self.assertEqual(self.ok("invoke", "demo", "state", "--input", "more tea").stdout, b"3 2 mt")
+        source = self.file("look.py", "from pyfaasm import *\ndef faasm_main():\n  assert read_state('initials')[12:20] == bytes([1] + [0] * 6 + [1])\n"
+                                      "  return repr([list_state_keys(), read_state('two'), read_appended_state('words')])\n")
+        self.ok("upload", "demo", "look", source)
+        self.assertEqual(self.ok("invoke", "demo", "look").stdout,
+                         b"[['and', 'for', 'initials', 'more', 'tea', 'total', 'two'], b'\\x02\\x00\\x00\\x00', []]")
+
+    def test_the_header_has_all_host_calls(self):
+        """Each name that the host gives to wasm functions is in faasm.h, and no other."""
+        import re
+
+        header = set(re.findall(r"FAASM\([a-z0-9_]+\*?, (__faasm_\w+)\)", (EXAMPLES / "wasm" / "faasm.h").read_text()))
+        sources = [(ROOT / "pyhost" / name).read_text() for name in ("faasm_imports.cpp", "state/faasm.cpp")]
+        given = set(re.findall(r'linker.func\("env", "(__faasm_\w+)"', sources[0])) | {
+            f"__faasm_{name}" for name in re.findall(r"^  FAASM\((\w+)\);", sources[1], re.M)}
+        self.assertEqual(header, given)
+        self.assertEqual(len(header), 32)
+
+    def test_wasm(self):
+        self.build("chain")
         self.ok("upload", "demo", "echo", EXAMPLES / "echo.py")
-        self.ok("upload", "demo", "chain", module)
         self.assertEqual(self.ok("invoke", "demo", "chain", "--input", "10").stdout, b"the sum is 385")
 
 
@@ -66,6 +110,10 @@ class Invoke(KraitTest):
         self.ok("upload", "demo", "f", source)
         report = json.loads(self.ok("invoke", "demo", "f", "--json").stdout)
         self.assertEqual((report["status"], report["end"], report["stdout"], report["output_base64"]), (0, "returned", "said\n", "/w=="))
+        self.assertEqual(set(report["times_ns"]), {"queued", "start", "run", "reset", "cpu"})
+        self.assertGreater(report["times_ns"]["run"], 0)
+        self.assertGreater(report["peak_memory"], 1 << 20)
+        self.assertEqual((report["stderr"], report["stdout_dropped"], report["stderr_dropped"]), ("", 0, 0))
         failed = self.krait("invoke", "demo", "f", "--json", "--entry", "bad")
         self.assertEqual(failed.returncode, 1)
         report = json.loads(failed.stdout)

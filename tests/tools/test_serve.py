@@ -131,6 +131,90 @@ class Serve(KraitTest):
                 self.assertEqual(status, expected, body)
                 self.assertEqual(json.loads(body)["error"], fields["X-Krait-Error"])
 
+    def test_all_of_a_report(self):
+        server = self.serve()
+        server.put("f", "import sys\ndef faasm_main():\n  print('x' * 5000)\n  print('cried', file=sys.stderr)\n  return b'\\xff'\n"
+                        "def bad():\n  raise ValueError('no')\n")
+        status, fields, body = server.request("POST", "/call/u/f?stdio_bytes=1000", b"", {"Accept": "application/json"})
+        report = json.loads(body)
+        self.assertEqual((status, fields["Content-Type"], report["status"], report["end"], report["output_base64"]),
+                         (200, "application/json", 0, "returned", "/w=="))
+        self.assertEqual((report["stdout"], report["stdout_dropped"], report["stderr"]), ("x" * 1000, 4001, "cried\n"))
+        self.assertEqual(set(report["times_ns"]), {"queued", "start", "run", "reset", "cpu"})
+        self.assertGreater(report["times_ns"]["run"], 0)
+        self.assertGreater(report["peak_memory"], 1 << 20)
+        self.assertEqual(int(fields["X-Krait-Peak-Memory"]), report["peak_memory"])
+        for name in "queued", "start", "run", "reset", "cpu":
+            self.assertRegex(fields["Server-Timing"], rf"\b{name};dur=\d")
+        for accept in {}, {"Accept": "application/json"}:
+            status, fields, body = server.request("POST", "/call/u/f?entry=bad", b"", accept)
+            report = json.loads(body)
+            self.assertEqual((status, report["error"], report["type"], report["message"], report["end"]), (500, "exception", "ValueError", "no", "raised"))
+            self.assertGreater(report["times_ns"]["run"], 0)
+            self.assertGreater(report["peak_memory"], 1 << 20)
+
+    def test_what_was_uploaded_last_runs(self):
+        """Faasm's flush and thrice: the same name, three sources, called often, on all shards and from more than one server."""
+        server, other = self.serve("--shards", "2"), self.serve()
+        for text in "first", "second", "third":
+            server.put("changes", f"import sys\nvalue = '{text}'\ndef faasm_main():\n  return value + part(b'')\ndef part(data):\n  return ' {text[::-1]}'\n")
+            for each in server, other:
+                for _ in range(4):
+                    self.assertEqual(each.request("POST", "/call/u/changes", b"")[2].decode(), f"{text} {text[::-1]}")
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            answers = [pool.submit(server.request, "POST", "/call/u/changes", b"") for _ in range(40)]
+            server.put("changes", "def faasm_main():\n  return 'fourth'\n")
+            self.assertEqual(server.request("POST", "/call/u/changes", b"")[2], b"fourth")
+            self.assertLessEqual({answer.result()[2] for answer in answers}, {b"third driht", b"fourth"})
+
+    def test_limits_of_functions_and_of_calls(self):
+        """Each limit as the function's own, in the upload's query, and as a call's."""
+        server = self.serve("--shards", "1")
+        source = """
+import sys, time
+from pyfaasm import *
+def wall(data):
+    time.sleep(20)
+def cpu(data):
+    while True: pass
+def memory(data):
+    bytearray(60 << 20)
+def output(data):
+    write_output(bytes(2000))
+def tmp(data):
+    open('/tmp/x', 'wb').write(bytes(2_000_000))
+def files(data):
+    keep = [open('/tmp/x', 'w') for i in range(30)]
+def depth(data):
+    return await_call_output(chain(depth))
+def count(data):
+    for i in range(20): chain(leaf)
+def held(data):
+    for i in range(20): chain(leaf, bytes(1_000_000))
+def leaf(data):
+    time.sleep(0.2)
+def stdio(data):
+    print('x' * 5000)
+"""
+        cases = (("wall_ms=200", "wall", 504, "TimeoutError", "wall time of 200 ms"), ("cpu_ms=200", "cpu", 504, "TimeoutError", "CPU time of 200 ms"),
+                 ("memory_bytes=50000000", "memory", 500, "MemoryError", ""), ("output_bytes=1000", "output", 500, "OSError", "File too large"),
+                 ("tmp_bytes=1000000", "tmp", 500, "OSError", "No space left"), ("open_files=20", "files", 500, "OSError", "No file descriptors"),
+                 ("chain_depth=3", "depth", 500, "pyfaasm.chain.CallError", "3 calls deep"), ("chain_count=5", "count", 500, "RuntimeError", "5 calls"),
+                 ("chain_bytes=3000000", "held", 500, "RuntimeError", "3000000 bytes"))
+        for of_function in True, False:
+            for limit, entry, expected, kind, text in cases:
+                with self.subTest(limit=limit, of_function=of_function):
+                    query = f"?{limit}" if of_function else ""
+                    self.assertIn(server.request("PUT", f"/p/u/limited{query}", source)[0], (200, 201))
+                    query = "" if of_function else f"&{limit}"
+                    status, _, body = server.request("POST", f"/call/u/limited?entry={entry}{query}", b"")
+                    report = json.loads(body)
+                    self.assertEqual((status, report["type"]), (expected, kind), report)
+                    self.assertIn(text, report["message"])
+                    self.assertIn(f"in {entry}", report["traceback"])
+        status, _, body = server.request("POST", "/call/u/limited?entry=stdio&stdio_bytes=100", b"", {"Accept": "application/json"})
+        self.assertEqual((json.loads(body)["stdout"], json.loads(body)["stdout_dropped"]), ("x" * 100, 4901))
+
     def test_keep_alive_pipelining_chunks_and_expect(self):
         server = self.serve()
         server.put("echo", "def faasm_main(data):\n  return data\n")

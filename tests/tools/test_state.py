@@ -75,6 +75,10 @@ class State(KraitTest):
         self.ok("upload", "anna", "dialects", FUNCTIONS / "state_dialects.py")
         self.assertEqual(self.invoke("anna", "dialects"), b"fine")
 
+    def test_keys_and_sizes(self):
+        self.ok("upload", "anna", "keys", FUNCTIONS / "state_keys.py")
+        self.assertEqual(self.invoke("anna", "keys"), b"fine")
+
     def test_errors(self):
         self.ok("upload", "anna", "errors", FUNCTIONS / "state_errors.py")
         self.assertEqual(self.invoke("anna", "errors"), b"fine")

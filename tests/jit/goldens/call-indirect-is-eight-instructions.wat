@@ -9,9 +9,7 @@
 ;; push rbx
 ;; cmp rsp, qword ptr [r15+40]
 ;; jb L1
-;; cmp dword ptr [r15+32], 0
-;; jne L2
-;; L3:
+;; L2:
 ;; L0:
 ;; mov ebx, edi
 ;; mov r11d, esi
@@ -27,7 +25,7 @@
 ;; add eax, ebx
 ;; pop rbx
 ;; ret
-;; L1:
+;; L3:
 ;; ud2
 ;; L4:
 ;; ud2
@@ -37,7 +35,9 @@
 ;; ud2
 ;; L6:
 ;; ud2
-;; L2:
+;; L1:
+;; cmp rsp, qword ptr [r15+120]
+;; short jb L3
 ;; mov r11, qword ptr [r15+72]
 ;; call qword ptr [r11+32]
-;; short jmp L3
+;; short jmp L2

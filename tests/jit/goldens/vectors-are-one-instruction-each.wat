@@ -39,9 +39,7 @@
 ;; sub rsp, 8
 ;; cmp rsp, qword ptr [r15+40]
 ;; jb L5
-;; cmp dword ptr [r15+32], 0
-;; jne L6
-;; L7:
+;; L6:
 ;; L0:
 ;; mov ebx, edi
 ;; mov qword ptr [rsp], rbx
@@ -69,9 +67,11 @@
 ;; short jmp L2
 ;; L4:
 ;; short jmp L3
-;; L5:
+;; L7:
 ;; ud2
-;; L6:
+;; L5:
+;; cmp rsp, qword ptr [r15+120]
+;; short jb L7
 ;; mov r11, qword ptr [r15+72]
 ;; call qword ptr [r11+32]
-;; short jmp L7
+;; short jmp L6

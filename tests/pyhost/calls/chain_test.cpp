@@ -42,13 +42,56 @@ def faasm_main():
         await_call(i, check=True)
     except CallError as error:
         assert error.error_type == 'KeyError' and error.error_message == "'lost'", error
-        assert error.result.stdout == 'seen\n' and error.status == 1
+        assert error.result.stdout == 'seen\n' and error.status == 1 and error.result.stderr == error.traceback
+        assert sorted(error.result.times) == ['cpu', 'queued', 'reset', 'run', 'start']
+        assert 0 < error.result.times['run'] < 60 and error.result.times['queued'] > 0
+        assert 1 << 20 < error.result.peak_memory < 1 << 30
         assert 'line 5, in bad' in error.traceback and "raise KeyError(data" in str(error)
         return 'ok'
 )");
   const CallReport report = serving.call("f");
   CHECK(report.err == "");
   CHECK(text_of(report.output) == "ok");
+}
+
+TEST_CASE("what an entry returns: None and 0 are success, an int is the status, bytes and str the output where there is none") {
+  if (!python_runtime()) return;
+  Serving serving;
+  serving.upload("f", R"(
+from pyfaasm import *
+def none(data): pass
+def zero(data): return 0
+def seven(data): return 7
+def true(data): return True
+def some_bytes(data): return data + b'\0\xff'
+def array(data): return bytearray(data)
+def view(data): return memoryview(data)
+def text(data): return 'n\u00e4h'
+def empty(data): return b''
+def both(data):
+    write_output(b'set')
+    return b'returned'
+def leaves(data): exit(5)
+def leaves_none(data): exit()
+def leaves_text(data): exit('text')
+def wrong(data): return ['x']
+def optional(data=b'none'): return data
+def with_none(): return b'no argument'
+def any_number(*data): return b'%d' % len(data)
+class Callable:
+    def __call__(self, data): return b'object ' + data
+instance = Callable()
+partial = __import__('functools').partial(lambda a, b: a + b, b'partial ')
+EXPECTED = {'none': (0, b''), 'zero': (0, b''), 'seven': (7, b''), 'true': (1, b''), 'some_bytes': (0, b'in\0\xff'), 'array': (0, b'in'), 'view': (0, b'in'),
+            'text': (0, 'n\u00e4h'.encode()), 'empty': (0, b''), 'both': (0, b'set'), 'leaves': (5, b''), 'leaves_none': (0, b''), 'leaves_text': (1, b''),
+            'wrong': (1, b''), 'optional': (0, b'in'), 'with_none': (0, b'no argument'), 'any_number': (0, b'1'), 'instance': (0, b'object in'),
+            'partial': (0, b'partial in'), 'absent': (1, b'')}
+def faasm_main():
+    calls = {name: chain(name, b'in') for name in EXPECTED}
+    found = {name: (await_call(call), await_call_output(call, check=False)) for name, call in calls.items()}
+    return repr({name: value for name, value in found.items() if value != EXPECTED[name]})
+)");
+  CHECK(text_of(serving.call("f").output) == "{}");
 }
 
 TEST_CASE("a call chains other functions of its user, and of no one else") {

@@ -51,6 +51,20 @@ TEST_CASE("a new upload is what the next call runs") {
   CHECK_FALSE(serving.service->submit({"u", "f", "faasm_main", {}, {}}).ok());
 }
 
+TEST_CASE("calls that come while their function is still loaded all go on when it is") {
+  if (!python_runtime()) return;
+  Serving serving({}, 2);
+  // It fails, and so is loaded anew for each call; the others wait for it meanwhile.
+  serving.upload("f", "import time\ntime.sleep(0.02)\nraise ValueError('no')\n");
+  std::vector<CallId> calls;
+  for (int i = 0; i < 16; ++i) calls.push_back(*serving.service->submit({"u", "f", "faasm_main", {}, {}}));
+  for (const CallId id : calls) {
+    const auto report = serving.service->wait(id, krait::io::Deadline::in(60'000'000'000));
+    REQUIRE(report.ok());
+    CHECK(report->failure->type == "ValueError");
+  }
+}
+
 TEST_CASE("calls from coroutines run beside one another, and one can be cancelled") {
   if (!python_runtime()) return;
   Serving serving;

@@ -6,6 +6,8 @@
 Under plain CPython the package works in local mode: set_local_input_output(True) and set_local_chaining(True), or
 PYTHON_LOCAL_OUTPUT=1 and PYTHON_LOCAL_CHAINING=1 in the environment.
 """
+from __future__ import annotations
+
 from .chain import (
     CallError,
     CallResult,
@@ -71,9 +73,13 @@ from .state import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
+    from . import aio, config, matrix, matrix_data, objects
     from .aio import await_all_async, await_any_async, await_call_async, await_call_output_async, call
 
 _ASYNC = ("await_all_async", "await_any_async", "await_call_async", "await_call_output_async", "call")
+_MODULES = ("aio", "config", "matrix", "matrix_data", "objects")
 
 __all__ = [
     "CallError",
@@ -140,9 +146,14 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str):
-    if name not in _ASYNC:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from . import aio  # with it comes asyncio, which few functions need
+def __getattr__(name: str) -> Any:
+    """What few functions need, and what comes with it: asyncio, dataclasses, numpy."""
+    if name in _ASYNC:
+        from . import aio
 
-    return getattr(aio, name)
+        return getattr(aio, name)
+    if name in _MODULES:
+        import importlib
+
+        return importlib.import_module(f"pyfaasm.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -3,6 +3,12 @@ from __future__ import annotations
 
 import errno
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .core import BytesLike
+
 _local: dict[bytes, bytearray] = {}
 _global: dict[bytes, bytes] = {}
 _logs: dict[bytes, list[bytes]] = {}
@@ -41,11 +47,11 @@ def read(key: bytes, offset: int, length: int, whole: bool) -> bytes:
     return bytes(value[offset : offset + length])
 
 
-def write(key: bytes, value: bytes) -> None:
+def write(key: bytes, value: BytesLike) -> None:
     _local[_check(key)] = bytearray(memoryview(value))
 
 
-def write_range(key: bytes, total: int, offset: int, value: bytes) -> None:
+def write_range(key: bytes, total: int, offset: int, value: BytesLike) -> None:
     data = bytes(memoryview(value))
     if offset < 0 or offset + len(data) > total:
         raise _past_end(key)
@@ -87,19 +93,20 @@ def pull(key: bytes) -> None:
 
 
 def delete(key: bytes) -> None:
-    for table in (_local, _global, _logs):
-        table.pop(_check(key), None)
+    _local.pop(_check(key), None)
+    _global.pop(key, None)
+    _logs.pop(key, None)
 
 
-def list(prefix: bytes) -> list[bytes]:  # noqa: A001: the host's names
+def list(prefix: bytes) -> Sequence[bytes]:  # noqa: A001: the host's names
     return sorted(key for key in _local.keys() | _global.keys() if key.startswith(prefix))
 
 
-def append(key: bytes, element: bytes) -> None:
+def append(key: bytes, element: BytesLike) -> None:
     _logs.setdefault(_check(key), []).append(bytes(memoryview(element)))
 
 
-def read_log(key: bytes, first: int, count: int) -> list[bytes]:
+def read_log(key: bytes, first: int, count: int) -> Sequence[bytes]:
     return _logs.get(_check(key), [])[first : first + count]
 
 

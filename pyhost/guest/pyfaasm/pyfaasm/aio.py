@@ -15,17 +15,23 @@ from collections.abc import Callable, Iterable
 from . import core
 from .chain import _output, _status, _wait, cancel_call, chain
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .core import BytesLike
+
 _POLL_SECONDS = 0.001  # how often calls are looked at where a loop waits for descriptors too
 
 
 class _Selector:
     """Stands before a loop's selector: wakes the futures of calls that have ended."""
 
-    def __init__(self, selector):
+    def __init__(self, selector: Any) -> None:
         self._inner = selector
-        self.waits: dict[int, list[asyncio.Future]] = {}
+        self.waits: dict[int, list[asyncio.Future[None]]] = {}
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
     def _wake(self, timeout: float | None) -> bool:
@@ -38,7 +44,7 @@ class _Selector:
                 future.set_result(None)
         return True
 
-    def select(self, timeout=None):
+    def select(self, timeout: float | None = None) -> Any:
         if not self.waits:
             return self._inner.select(timeout)
         if not self._inner.get_map():
@@ -64,7 +70,7 @@ async def _ended(call_id: int) -> None:
             await asyncio.sleep(_POLL_SECONDS)
         return
     if not isinstance(selector, _Selector):
-        selector = loop._selector = _Selector(selector)
+        selector = loop._selector = _Selector(selector)  # type: ignore[attr-defined]
     future = loop.create_future()
     selector.waits.setdefault(call_id, []).append(future)
     try:
@@ -110,7 +116,7 @@ async def await_all_async(call_ids: Iterable[int], *, check: bool = False) -> li
     return list(await asyncio.gather(*(await_call_async(call_id, check=check) for call_id in call_ids)))
 
 
-async def call(func: Callable | str, input_data: bytes = b"") -> bytes:
+async def call(func: Callable[[bytes], object] | str, input_data: BytesLike = b"") -> bytes:
     """chain() and await_call_output(): the callee's output. A cancel of the waiting coroutine cancels the call."""
     call_id = chain(func, input_data)
     try:

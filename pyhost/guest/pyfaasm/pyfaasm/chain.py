@@ -19,7 +19,11 @@ from . import core
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from typing import Any
 
+    from .core import BytesLike
+
+_TIMES = ("queued", "start", "run", "reset", "cpu")
 _ENDS = ("returned", "raised", "trapped", "timed out", "cancelled", "failed")
 
 
@@ -27,7 +31,7 @@ class CallResult:
     """How a chained call ended."""
 
     # By hand: dataclasses would take longer to import than all of this package.
-    __slots__ = ("call_id", "status", "end", "output", "stdout", "stderr", "error_type", "error_message", "traceback")
+    __slots__ = ("call_id", "status", "end", "output", "stdout", "stderr", "error_type", "error_message", "traceback", "times", "peak_memory")
 
     call_id: int
     status: int  #: 0 is success
@@ -38,15 +42,17 @@ class CallResult:
     error_type: str  #: the exception's, as "ValueError"; "" where there was none
     error_message: str
     traceback: str  #: as Python prints it
+    times: dict[str, float]  #: seconds: "queued", "start", "run", "reset", "cpu"
+    peak_memory: int  #: bytes of linear memory
 
-    def __init__(self, *values):
+    def __init__(self, *values: Any) -> None:
         for name, value in zip(self.__slots__, values, strict=True):
             setattr(self, name, value)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"CallResult({', '.join(f'{name}={getattr(self, name)!r}' for name in self.__slots__)})"
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return CallResult, tuple(getattr(self, name) for name in self.__slots__)
 
 
@@ -56,7 +62,7 @@ class CallError(RuntimeError):
     Attributes: `result` (CallResult), `call_id`, `status`, `error_type`, `error_message`, `traceback`.
     """
 
-    def __init__(self, result: CallResult):
+    def __init__(self, result: CallResult) -> None:
         self.result = result
         self.call_id, self.status = result.call_id, result.status
         self.error_type, self.error_message, self.traceback = result.error_type, result.error_message, result.traceback
@@ -64,7 +70,7 @@ class CallError(RuntimeError):
         text = f"call {result.call_id} {result.end} with status {result.status}" + (f": {what}" if what else "")
         super().__init__(text + (f"\n\n{result.traceback}" if result.traceback else ""))
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.result,)
 
 
@@ -73,37 +79,43 @@ class CallError(RuntimeError):
 _local_results: dict[int, CallResult] = {}
 
 
-def _run_locally(function: Callable, data: bytes) -> int:
+_NOTHING = dict.fromkeys(_TIMES, 0.0), 0
+
+
+def _run_locally(function: Callable[[bytes], object], data: BytesLike) -> int:
+    import time
     import traceback
 
     call_id = len(_local_results) + 1
-    _local_results[call_id] = CallResult(call_id, 1, "failed", b"", "", "", "", "", "")  # its id is taken
+    _local_results[call_id] = CallResult(call_id, 1, "failed", b"", "", "", "", "", "", *_NOTHING)  # its id is taken
     before = core._local_input, core._local_output
     core._local_input, core._local_output = bytes(data), None
     status, end, failure = 0, "returned", ("", "", "")
+    began = time.monotonic(), time.process_time()
     try:
         value = function(bytes(data))
         if isinstance(value, (bytes, bytearray, memoryview, str)):
             if core._local_output is None:
                 core._local_output = value.encode() if isinstance(value, str) else bytes(value)
         elif value is not None:
-            status = int(value)
+            status = int(value)  # type: ignore[call-overload]
     except SystemExit as left:
         status = left.code if isinstance(left.code, int) else int(left.code is not None)
     except Exception as error:
         status, end = 1, "raised"
         failure = type(error).__qualname__, str(error), "".join(traceback.format_exception(error))
         sys.stderr.write(failure[2])
+    times = {**_NOTHING[0], "run": time.monotonic() - began[0], "cpu": time.process_time() - began[1]}
     output = core._local_output or b""
     core._local_input, core._local_output = before
-    _local_results[call_id] = CallResult(call_id, status, end, output, "", failure[2], *failure)
+    _local_results[call_id] = CallResult(call_id, status, end, output, "", failure[2], *failure, times, 0)
     return call_id
 
 
 # --- starting calls
 
 
-def chain(func: Callable | str, input_data: bytes = b"") -> int:
+def chain(func: Callable[[bytes], object] | str, input_data: BytesLike = b"") -> int:
     """Starts a call of a function of this file, given as itself or by its name; returns its id, an int above 0.
 
     The callee runs in a sandbox of its own, in which the file is loaded and the function is called with `input_data` (bytes-like) as
@@ -121,7 +133,7 @@ def chain(func: Callable | str, input_data: bytes = b"") -> int:
 chain_this_with_input = chain
 
 
-def chain_name(user_func: str, input_data: bytes = b"", entry: str = "faasm_main") -> int:
+def chain_name(user_func: str, input_data: BytesLike = b"", entry: str = "faasm_main") -> int:
     """Starts a call of another function of the same user, Python or wasm: "FUNC" or "USER/FUNC". Returns its id.
 
     It reads `input_data` by get_input(); an `entry` other than faasm_main gets it as its argument. LookupError where there is no such
@@ -164,7 +176,9 @@ def get_result(call_id: int) -> CallResult:
     numbers = part(call_id, 0)
     status, end = int.from_bytes(numbers[:4], "little", signed=True), int.from_bytes(numbers[4:], "little")
     texts = [part(call_id, field).decode(errors="replace") for field in (5, 6, 2, 3, 4)]
-    return CallResult(call_id, status, _ENDS[end], part(call_id, 1), *texts)
+    cost = part(call_id, 7)
+    *times, peak = (int.from_bytes(cost[at : at + 8], "little") for at in range(0, len(cost), 8))
+    return CallResult(call_id, status, _ENDS[end], part(call_id, 1), *texts, {name: ns / 1e9 for name, ns in zip(_TIMES, times)}, peak)
 
 
 def _status(call_id: int, check: bool) -> int:

@@ -22,7 +22,7 @@ class MatrixConf:
 
     def get_submatrices_per_row(self, level: int) -> int:
         """How many submatrices a row of them has after `level` splits."""
-        return 2**level
+        return 1 << level
 
     def get_submatrix_size(self, level: int) -> int:
         """Rows of a submatrix after `level` splits."""

@@ -10,9 +10,15 @@ import os
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Union
 
+    from . import _host as _abi
+
+    BytesLike = Union[bytes, bytearray, memoryview]
+
+_krait: _abi.Calls | None
 try:
-    import _krait
+    import _krait  # type: ignore[import, no-redef]
 except ImportError:
     _krait = None
 
@@ -25,7 +31,7 @@ _restore_hooks: list[Callable[[], object]] = []
 _emulated: dict[str, object] = {}
 
 
-def _host():
+def _host() -> _abi.Calls:
     if _krait is None:
         raise RuntimeError(f"this is no krait function: call set_local_input_output(True) or set {LOCAL_OUTPUT}=1 for local mode")
     return _krait
@@ -101,7 +107,7 @@ def get_input() -> bytes:
 # --- output
 
 
-def write_output(output: bytes | bytearray | memoryview | str) -> None:
+def write_output(output: BytesLike | str) -> None:
     """Sets the call's output: what its caller gets, byte for byte. The last one wins; a str is encoded as UTF-8.
 
     TypeError for what is neither bytes-like nor str, OSError (EFBIG) for more than a call may return, RuntimeError outside
@@ -198,7 +204,12 @@ def get_emulator_async_response() -> str:
     return json.dumps({"id": 1, "success": _emulated["status"], "output_data": output})
 
 
-def __getattr__(name: str):
+def _init_host_interface() -> None:
+    """Faasm's loads the host's functions by it; here they are there."""
+    _host()
+
+
+def __getattr__(name: str) -> object:
     """Faasm's packages have every call in `core`; the others' homes are beside it."""
     import pyfaasm
 

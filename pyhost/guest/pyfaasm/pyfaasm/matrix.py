@@ -14,6 +14,14 @@ from .config import MATRIX_CONF_STATE_KEY, RESULT_MATRIX_KEY, SUBMATRICES_KEY_A,
 from .matrix_data import do_reconstruct_matrix, do_subdivide_matrix
 from .state import push_state, read_state, read_state_size, write_state
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    Matrix = NDArray[np.float32]
+
 _CONF = struct.Struct("<2i")
 _INPUT = struct.Struct("<5i")  # level, row and column in A, row and column in B
 
@@ -29,35 +37,35 @@ def load_matrix_conf_from_state() -> MatrixConf:
     return MatrixConf(*_CONF.unpack(read_state(MATRIX_CONF_STATE_KEY, _CONF.size)))
 
 
-def random_matrix(matrix_size: int) -> np.ndarray:
+def random_matrix(matrix_size: int) -> Matrix:
     """A float32 matrix of shape (matrix_size, matrix_size), elements in [0, 1)."""
     return np.random.default_rng().random((matrix_size, matrix_size), dtype=np.float32)
 
 
-def _from_bytes(data: bytes, size: int) -> np.ndarray:
+def _from_bytes(data: bytes, size: int) -> Matrix:
     return np.frombuffer(data, dtype=np.float32).reshape(size, size)
 
 
-def _read(key: str, size: int) -> np.ndarray:
+def _read(key: str, size: int) -> Matrix:
     return _from_bytes(read_state(key, read_state_size(key)), size)
 
 
-def _write(key: str, matrix: np.ndarray) -> None:
+def _write(key: str, matrix: Matrix) -> None:
     write_state(key, np.ascontiguousarray(matrix, dtype=np.float32).tobytes())
     push_state(key)
 
 
-def subdivide_matrix_into_state(conf: MatrixConf, mat: np.ndarray, key_prefix: str) -> None:
+def subdivide_matrix_into_state(conf: MatrixConf, mat: Matrix, key_prefix: str) -> None:
     """Writes the submatrices of the last level, each under a key of its own. `mat`: float32, (matrix_size, matrix_size)."""
     do_subdivide_matrix(conf, mat, lambda part, row, col: _write(conf.get_submatrix_key(key_prefix, conf.n_splits, row, col), part))
 
 
-def read_input_submatrix(conf: MatrixConf, key_prefix: str, row: int, col: int) -> np.ndarray:
+def read_input_submatrix(conf: MatrixConf, key_prefix: str, row: int, col: int) -> Matrix:
     """A submatrix of the last level."""
     return _read(conf.get_submatrix_key(key_prefix, conf.n_splits, row, col), conf.get_submatrix_size(conf.n_splits))
 
 
-def reconstruct_matrix_from_submatrices(conf: MatrixConf, key_prefix: str) -> np.ndarray:
+def reconstruct_matrix_from_submatrices(conf: MatrixConf, key_prefix: str) -> Matrix:
     """The matrix that subdivide_matrix_into_state took apart."""
     return do_reconstruct_matrix(conf, lambda row, col: read_input_submatrix(conf, key_prefix, row, col))
 
@@ -85,14 +93,14 @@ def divide_and_conquer() -> None:
     _write(RESULT_MATRIX_KEY, result)
 
 
-def get_addition_result(conf: MatrixConf, level: int, addition_def: list[tuple[int, int, int, int]]) -> np.ndarray:
+def get_addition_result(conf: MatrixConf, level: int, addition_def: list[tuple[int, int, int, int]]) -> Matrix:
     """The sum of two products in the state, each given by row and column in A and in B."""
     size = conf.get_submatrix_size(level)
     first, second = (_read(conf.get_intermediate_result_key(level, *part), size) for part in addition_def)
     return first + second
 
 
-def chain_multiplications(conf: MatrixConf, level: int, row_a: int, col_a: int, row_b: int, col_b: int) -> np.ndarray:
+def chain_multiplications(conf: MatrixConf, level: int, row_a: int, col_a: int, row_b: int, col_b: int) -> Matrix:
     """The product of two submatrices of `level` by eight chained calls, one for each product of their quarters.
 
     CallError, with the traceback, where one of them failed. The function's file must import distributed_divide_and_conquer.
@@ -103,6 +111,7 @@ def chain_multiplications(conf: MatrixConf, level: int, row_a: int, col_a: int, 
     for row in (0, 1):
         for col in (0, 1):
             quarters[row, col] = [(a[0] + row, a[1] + k, b[0] + k, b[1] + col) for k in (0, 1)]
+    name: Callable[[bytes], object] | str
     name = distributed_divide_and_conquer if core.is_local_chaining() else distributed_divide_and_conquer.__name__
     calls = [chain(name, _INPUT.pack(below, *part)) for parts in quarters.values() for part in parts]
     await_all(calls, check=True)

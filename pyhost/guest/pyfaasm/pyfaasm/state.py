@@ -23,8 +23,14 @@ from contextlib import contextmanager
 
 from .core import is_local_chaining, is_local_output
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from . import _host as _abi
+    from .core import BytesLike
+
+_host: _abi.State | None
 try:
-    import _krait_state as _host
+    import _krait_state as _host  # type: ignore[import, no-redef]
 except ImportError:
     _host = None
 
@@ -38,7 +44,7 @@ __all__ = [
 _MOST = 2**31 - 1
 
 
-def _tier():
+def _tier() -> _abi.State:
     if is_local_output() or is_local_chaining():
         from . import _local_state
 
@@ -85,12 +91,12 @@ def read_state_offset(key: str, total_len: int, offset: int, offset_len: int) ->
 # --- writing
 
 
-def write_state(key: str, value: bytes | bytearray | memoryview) -> None:
+def write_state(key: str, value: BytesLike) -> None:
     """Makes `value` the value, of its size; not pushed."""
     _tier().write(_name(key), value)
 
 
-def write_state_offset(key: str, total_len: int, offset: int, value: bytes | bytearray | memoryview) -> None:
+def write_state_offset(key: str, total_len: int, offset: int, value: BytesLike) -> None:
     """Writes `value` from `offset` on; not pushed.
 
     A value shorter than `total_len`, or none, is first extended to it by zeros; none is cut. ValueError where the range is not inside
@@ -151,7 +157,7 @@ def list_state_keys(prefix: str = "") -> list[str]:
 # --- the log of a key
 
 
-def append_state(key: str, value: bytes | bytearray | memoryview) -> None:
+def append_state(key: str, value: BytesLike) -> None:
     """Adds an element to the key's log, which lies beside its value in the global tier: atomic, and durable on return."""
     _tier().append(_name(key), value)
 
