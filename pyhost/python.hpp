@@ -99,7 +99,8 @@ class PythonSnapshot {
   static Result<std::shared_ptr<const PythonSnapshot>> decode(const PythonRuntime& runtime, std::span<const std::byte> bytes);
   /// The same for a file that is mapped.
   [[nodiscard]] std::vector<std::byte> encode_plain() const;
-  static Result<std::shared_ptr<const PythonSnapshot>> map(const PythonRuntime& runtime, int fd);
+  /// `size`: of the snapshot, from the file's begin on; without it all of the file.
+  static Result<std::shared_ptr<const PythonSnapshot>> map(const PythonRuntime& runtime, int fd, std::optional<uint64_t> size = {});
 
  private:
   friend class PythonInstance;

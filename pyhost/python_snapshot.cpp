@@ -53,15 +53,17 @@ Result<std::shared_ptr<const PythonSnapshot>> PythonSnapshot::with_linked(const 
   return std::shared_ptr<const PythonSnapshot>(new PythonSnapshot(std::move(state), std::move(libraries)));
 }
 
-Result<std::shared_ptr<const PythonSnapshot>> PythonSnapshot::map(const PythonRuntime& runtime, int fd) {
+Result<std::shared_ptr<const PythonSnapshot>> PythonSnapshot::map(const PythonRuntime& runtime, int fd, std::optional<uint64_t> given) {
   auto state = engine::Snapshot::map(*runtime.parts().module, fd);
   if (!state) return std::move(state.error());
   struct stat info{};
   Footer footer;
-  if (fstat(fd, &info) != 0 || info.st_size < static_cast<off_t>(sizeof footer)) return Broken;
-  const off_t at = info.st_size - static_cast<off_t>(sizeof footer);
+  if (fstat(fd, &info) != 0) return Broken;
+  const uint64_t whole = given.value_or(static_cast<uint64_t>(info.st_size));
+  if (whole < sizeof footer || whole > static_cast<uint64_t>(info.st_size)) return Broken;
+  const auto at = static_cast<off_t>(whole - sizeof footer);
   if (pread(fd, &footer, sizeof footer, at) != static_cast<ssize_t>(sizeof footer)) return Broken;
-  const auto size = linked_bytes(footer, static_cast<uint64_t>(info.st_size));
+  const auto size = linked_bytes(footer, whole);
   if (!size) return Broken;
   std::vector<std::byte> linked(*size);
   if (pread(fd, linked.data(), linked.size(), at - static_cast<off_t>(*size)) != static_cast<ssize_t>(*size)) return Broken;
