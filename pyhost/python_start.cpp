@@ -7,7 +7,7 @@ std::shared_ptr<const PythonSnapshot> cached_snapshot(const PythonRuntime& runti
   if (!runtime.cache()) return nullptr;
   const auto image = runtime.cache()->open(key);
   if (!image) return nullptr;
-  auto mapped = PythonSnapshot::map(runtime, image->file.get());
+  auto mapped = PythonSnapshot::map(runtime, image->file.get(), image->size);
   if (mapped) return std::move(*mapped);
   runtime.cache()->drop(key, mapped.error().to_string());
   return nullptr;

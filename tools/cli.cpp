@@ -97,7 +97,7 @@ Result<RuntimePaths> find_runtime() {
   }
   std::error_code error;
   const fs::path real = fs::canonical(folder, error);
-  const RuntimePaths paths{real / "python.wasm", real / "python-reactor.wasm", real / "stdlib", real / "python313.zip"};
+  const RuntimePaths paths{real / "python.wasm", real / "python-reactor.wasm", real / "stdlib", real / "python313.zip", real / "bin" / "wasm-cc"};
   for (const fs::path& part : {paths.python_wasm, paths.reactor, paths.stdlib, paths.image})
     if (error || !fs::exists(part, error))
       return Error{"no Python runtime in " + folder.string() + ": run tools/quickstart or pyhost/guest/build"};
