@@ -63,7 +63,7 @@ Result<void> Loader::reset(const LinkedState* state) {
     const LinkedState::Side& kept = state->sides[i];
     if (!kept.module) continue;
     for (size_t g = 0; g < kept.got.size(); ++g) sides_[i].got[g]->cell.low = kept.got[g];
-    if (auto done = kept.state->restore(*sides_[i].instance); !done) return done;
+    if (auto done = kept.state->restore(*sides_[i].instance); !done) return done.error();
   }
   return {};
 }
