@@ -58,8 +58,8 @@ Bytes body(const Numeric& numeric, const Shape& shape, int64_t second, bool apar
   const std::string_view operands = numeric.signature.substr(0, numeric.signature.find(':'));
   const char result = numeric.signature.back(), last = operands.back();
   const Bytes gap = apart ? Bytes{0x01} : Bytes{};
-  // Locals 2 and 3 hold the operands, 4 the result, 5 what lies below.
-  Bytes code = Bytes{4, 1, type_byte(operands.front()), 1, type_byte(last), 1, type_byte(result), 1, 0x7f};
+  // Locals 2 and 3 hold the operands, 4 the result, 5 what lies below, 6 an address.
+  Bytes code = Bytes{4, 1, type_byte(operands.front()), 1, type_byte(last), 1, type_byte(result), 2, 0x7f};
   code.put({Get, 0}).put(from_bits(operands.front())).put({Set, 2, Get, 1}).put(from_bits(last)).put({Set, 3});
   code.put({0x41, 0, Get, 1, 0x37, 3, 0, 0x41, 7, Set, 5, 0x41, 0, Set, 6});  // memory[0] = the second, local 6 = 0
   for (unsigned i = 0; i < shape.below; ++i) code.put({Get, 5, 0x01});
@@ -88,13 +88,22 @@ std::vector<std::byte> module_of(const Bytes& together, const Bytes& apart) {
       .bytes();
 }
 
+/// Bits of a result; the payload of a NaN is open, and that of two NaNs' sum depends on their order.
+bool same(char type, int64_t a, int64_t b) {
+  const auto is_nan = [type](int64_t bits) {
+    if (type == 'f') return (bits & 0x7fff'ffff) > 0x7f80'0000;
+    return type == 'd' && (bits & INT64_MAX) > 0x7ff0'0000'0000'0000;
+  };
+  return a == b || (is_nan(a) && is_nan(b));
+}
+
 }  // namespace
 
 TEST_CASE("each numeric instruction behind a local.get, a constant or a load does what both do alone") {
   int compared = 0;
   for (const Numeric& numeric : Instructions) {
     if (!is_numeric(numeric)) continue;
-    CAPTURE(numeric.name);
+    CAPTURE(std::string(numeric.name));
     Guest guest;
     for (unsigned below = 0; below <= 2; ++below)
       for (const uint8_t into : {uint8_t{0}, Set, Tee})
@@ -108,9 +117,10 @@ TEST_CASE("each numeric instruction behind a local.get, a constant or a load doe
           guest.instance = *made;
           for (const int64_t a : Values)
             for (const int64_t b : Values) {
+              INFO(a, " ", b, " below ", below, " into ", int{into}, " constant ", constant, " loaded ", loaded);
               const auto together = guest.call<int64_t>("t", a, b), apart = guest.call<int64_t>("a", a, b);
               REQUIRE(together.ok() == apart.ok());
-              if (together.ok()) REQUIRE(*together == *apart);
+              if (together.ok()) REQUIRE((same(numeric.signature.back(), *together, *apart)));
               else REQUIRE(together.error().kind == apart.error().kind);
               ++compared;
             }
