@@ -27,15 +27,14 @@ constexpr const char* MainText = R"((module
     (call_indirect (param i32) (result i32) (local.get $value) (local.get $place)))
   (func (export "load") (param i32) (result i32) (i32.load (local.get 0)))))";
 
-#define ENVIRONMENT                                                                                     \
-  R"((import "env" "memory" (memory 0))
+const std::string Environment = R"((import "env" "memory" (memory 0))
      (import "env" "__indirect_function_table" (table $t 0 funcref))
      (import "env" "__stack_pointer" (global $sp (mut i32)))
      (import "env" "__memory_base" (global $memory i32))
-     (import "env" "__table_base" (global $table i32)))"
+     (import "env" "__table_base" (global $table i32)))";
 
 /// Exports `pick`: what "twice" gives, which it both imports and exports, and main exports as well by the name of "double".
-constexpr const char* Library = "(module " ENVIRONMENT R"(
+const std::string Library = "(module " + Environment + R"(
   (import "env" "double" (func $double (param i32) (result i32)))
   (import "env" "twice" (func $imported (param i32) (result i32)))
   (import "GOT.mem" "number" (global $number (mut i32)))
@@ -128,7 +127,7 @@ TEST_CASE("a library is linked to the main module, to itself and into the table"
 TEST_CASE("symbols of what is needed and of what is global are found") {
   Sandbox box;
   const uint32_t base = box.link(Library);
-  const auto user = library("(module " ENVIRONMENT R"((import "env" "pick" (func $pick (param i32) (result i32)))
+  const auto user = library("(module " + Environment + R"((import "env" "pick" (func $pick (param i32) (result i32)))
     (func (export "use") (param i32) (result i32) (call $pick (local.get 0)))))");
   CHECK(box.refused(user) == "undefined symbol: pick");
   auto number = box.loader->load(user, "user");
@@ -152,7 +151,7 @@ TEST_CASE("what is not a library, or not as it should be, is refused") {
   CHECK(box.refused(library(R"((module (import "env" "__stack_pointer" (global i32))))")).find("incompatible import type") != std::string::npos);
   CHECK(box.refused(library(R"((module (import "other" "f" (func))))")).find("which there is not") != std::string::npos);
   CHECK(box.refused(library(R"((module (import "env" "odd" (tag))))")).find("undefined symbol") != std::string::npos);
-  CHECK(box.refused(library("(module " ENVIRONMENT R"((data (global.get $memory) "12345678")))"), 65530).find("out of bounds memory") != std::string::npos);
+  CHECK(box.refused(library("(module " + Environment + R"((data (global.get $memory) "12345678")))"), 65530).find("out of bounds memory") != std::string::npos);
   const std::string huge("\x01\x0b\xff\xff\xff\xff\x0f\x00\xff\xff\xff\x0f\x00", 13);
   CHECK(box.refused(library("(module)", huge)).find("more memory") != std::string::npos);
   CHECK(box.refused(library("(module)", std::string("\x01\x7f", 2))).find("unexpected end") != std::string::npos);
@@ -164,7 +163,7 @@ TEST_CASE("a weak function that nobody defines traps when it is called, weak dat
   Sandbox box;
   const std::string weak = std::string("\x01\x04\x08\x02\x01\x00", 6) +
                            std::string("\x04\x17\x02\x03" "env" "\x05" "maybe" "\x01\x07" "GOT.mem" "\x01" "x" "\x01", 25);
-  auto number = box.loader->load(library("(module " ENVIRONMENT R"((import "env" "maybe" (func $maybe))
+  auto number = box.loader->load(library("(module " + Environment + R"((import "env" "maybe" (func $maybe))
     (import "GOT.mem" "x" (global $x (mut i32)))
     (func (export "value") (param i32) (result i32) (global.get $x))
     (func (export "try") (param i32) (result i32) (call $maybe) (i32.const 0))))", weak), "weak");
