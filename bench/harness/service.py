@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from . import peers
-from .report import percentile
+from .report import median, percentile, spread
 
 NOOP = "def faasm_main():\n    pass\n"
 SLEEP = "import time\n\n\ndef faasm_main():\n    time.sleep(0.5)\n"
@@ -137,9 +137,10 @@ def throughput(report, run, servers):
     rows, rates = [], {}
     for (name, connections), runs in loads.items():
         middle = sorted(runs, key=lambda x: x.rate)[len(runs) // 2]
-        rows.append([f"{name}, {connections} connections", *middle.row()])
+        forks = median([x.rate for x in loads[list(servers)[-1], connections]])
+        rows.append([f"{name}, {connections} connections", *middle.row(), f"{middle.rate / forks:.1f}", f"{spread([x.rate for x in runs]) * 100:.0f} %"])
         rates.setdefault(name, {})[f"{connections} connections"] = middle.rate
-    report.table(["closed loop, noop", *COLUMNS], rows)
+    report.table(["closed loop, noop", *COLUMNS, "/ forks", "spread"], rows, note=f"{run.rounds(3)} rounds")
     report.bars("HTTP: calls of noop", "calls a second", rates)
     return {name: max(each.values()) for name, each in rates.items()}
 
