@@ -56,10 +56,12 @@ int IoWaiter::park(F wait) {
   return result;
 }
 
-/// Whether a wait ended by itself. -EINTR: somebody ended this one wait (Coroutine::interrupt_wait).
+/// Whether a wait ended by itself. -EINTR: somebody ended this one wait (Coroutine::interrupt_wait). -ETIMEDOUT is also what a file
+/// server that does not answer gives, and a wait with a timeout of its own: then it is the guest's to see.
 bool IoWaiter::woken(int result) {
-  if ((result == -ECANCELED || result == -ETIMEDOUT) && store_) on_cancel(*store_);
-  return result != -ECANCELED && result != -ETIMEDOUT && result != -EINTR;
+  const bool ended = result == -ECANCELED || (result == -ETIMEDOUT && io::current()->deadline().passed());
+  if (ended && store_) on_cancel(*store_);
+  return !ended && result != -EINTR;
 }
 
 int64_t IoWaiter::moved(int result) { return woken(result) ? result : -ECANCELED; }

@@ -33,6 +33,7 @@ def programs(run):
     yield "state", "pyhost/state_bench", ["--rounds", str(run.rounds(100, 20))]
     yield "beside endless neighbours", "io/io_tail_bench", rounds
     if runtime_folder(run):
+        yield "Python calls beside endless neighbours", "pyhost/tail_bench", ["--rounds", str(run.rounds(3))]
         yield "parked sandboxes", "pyhost/parked_bench", ["--rounds", str(run.rounds(3)), {"full": "10000", "quick": "1000", "smoke": "20"}[run.size]]
     yield "echo", "io/io_echo_bench", ["--rounds", str(run.rounds(7)), "--seconds", {"full": "1", "quick": "0.3", "smoke": "0.02"}[run.size]]
 
