@@ -12,8 +12,8 @@
 // b and the one below in tos. The state is not data but the place in `table` that the next opcode is looked up in, so
 // each handler exists once per state and code may arrive at a label in any of them. SPILL makes any state 0.
 //
-// Some handlers look at the next opcode and do both: two local.get, a constant and what computes with it, a comparison with
-// br_if. A local.get does so with any instruction: the likely ones by comparing, the others through Handlers::got.
+// Some handlers look at the next opcode and do both: a constant and what computes with it, a comparison and br_if. A local.get
+// does so with any instruction, and with a constant or second local.get and any instruction: Handlers::got and its like.
 //
 // A frame on the value stack, towards higher addresses:
 //
@@ -114,6 +114,8 @@ struct Handlers {
   /// Of a local.get, whose index has one byte, and the instruction behind it, by the opcode of that one; pc is at the
   /// local.get. Not for functions with v128.
   Handler* got[3][256];
+  /// Of a local.get, an i32.const or i64.const of one byte each, and the instruction behind them, by the opcode of that one.
+  Handler* got_constant[3][256];
 };
 /// For functions of single-slot values, and for those with v128 (Function::uses_v128); then the same two for instances
 /// with a code image: their calls look for code, and they and loops count (Context::heat).
