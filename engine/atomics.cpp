@@ -3,7 +3,8 @@
 // Invariants.
 //  1. A waiter compares the memory and enters its bucket's list under the bucket's mutex; notify takes
 //     the same mutex. So a value written before a notify is either seen by the comparison or the waiter is woken.
-//  2. A waiter lives on its thread's stack and is in the list exactly while `queued`, which the mutex guards.
+//  2. A store with on_yield shares its thread with others: its waiter does not block, but gives way until it was woken.
+//  3. A waiter lives on its thread's stack and is in the list exactly while `queued`, which the mutex guards.
 #include "engine/atomics.hpp"
 
 #include <algorithm>
@@ -67,6 +68,12 @@ WaitResult atomic_wait(Context& context, const std::byte* at, T expected, int64_
         if (waiter.queued) bucket.waiters.erase(place);
         return WaitResult::Interrupted;
       }
+      continue;
+    }
+    if (context.store->on_yield) {  // the thread has other guests to run: a turn for them, and perhaps the notify comes from one
+      lock.unlock();
+      context.store->on_yield();
+      lock.lock();
       continue;
     }
     waiter.wake.wait_until(lock, deadline - now > PollInterval ? now + PollInterval : deadline);

@@ -14,7 +14,7 @@ enum class WaitResult : uint8_t { Woken = 0, NotEqual = 1, TimedOut = 2, Interru
 
 /// Blocks the thread until it is notified, `timeout_ns` (negative: never) is over, or the store is interrupted
 /// and its poll traps. T is uint32_t or uint64_t; `at` is aligned to it. The store's interrupt bits are seen
-/// within PollInterval.
+/// within PollInterval. With a store that has on_yield it does not block, but calls that again and again.
 template <typename T>
 WaitResult atomic_wait(Context& context, const std::byte* at, T expected, int64_t timeout_ns);
 

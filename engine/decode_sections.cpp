@@ -273,15 +273,12 @@ bool Decoder::export_section() {
   return sort_exports(offsets);
 }
 
+/// A module with facts was valid before: its exports are put into order when somebody looks for one.
 bool Decoder::sort_exports(const std::vector<uint32_t>& offsets) {
+  if (!facts_.bytes.empty()) return true;
   const std::vector<engine::Export>& exports = module_.exports;
-  std::vector<uint32_t>& order = module_.exports_by_name_;
-  order.resize(exports.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
-    const int names = exports[a].name.compare(exports[b].name);
-    return names != 0 ? names < 0 : a < b;
-  });
+  module_.order_exports();
+  const std::vector<uint32_t>& order = module_.exports_by_name_;
   const auto twin = std::adjacent_find(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
     return exports[a].name == exports[b].name;
   });

@@ -56,17 +56,20 @@ const void* Instance::code_of(uint32_t func_index) const {
 }
 
 std::optional<Extern> Instance::find_export(std::string_view name) {
-  for (const Export& e : module_->exports) {
-    if (e.name != name) continue;
-    switch (e.kind) {
-      case ExternKind::Func: return &func(e.index);
-      case ExternKind::Table: return tables_[e.index];
-      case ExternKind::Memory: return memories_[e.index];
-      case ExternKind::Global: return global_instances_[e.index];
-      case ExternKind::Tag: return tags_[e.index];
-    }
-  }
+  for (const Export& e : module_->exports)
+    if (e.name == name) return item(e);
   return std::nullopt;
+}
+
+Extern Instance::item(const Export& exported) {
+  switch (exported.kind) {
+    case ExternKind::Func: return &func(exported.index);
+    case ExternKind::Table: return tables_[exported.index];
+    case ExternKind::Memory: return memories_[exported.index];
+    case ExternKind::Global: return global_instances_[exported.index];
+    case ExternKind::Tag: break;
+  }
+  return tags_[exported.index];
 }
 
 namespace {

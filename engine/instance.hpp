@@ -46,6 +46,8 @@ class Instance {
   [[nodiscard]] TableInstance* export_table(std::string_view name);
   [[nodiscard]] GlobalInstance* export_global(std::string_view name);
   [[nodiscard]] std::optional<Extern> find_export(std::string_view name);
+  /// What an export of the module gives.
+  [[nodiscard]] Extern item(const Export& exported);
 
   /// By index in the module's index space; imports included.
   [[nodiscard]] FuncInstance& func(uint32_t index);

@@ -103,6 +103,24 @@ static KRAIT_HANDLER Next prefix(PARAMS) {
 
 // The tables -------------------------------------------------------------------------------------------------
 
+/// What a local.get does together with the instructions behind it.
+template <unsigned State>
+constexpr void fill_got(Handlers& handlers) {
+  for (unsigned i = 0; i < 256; ++i) {
+    handlers.got[State][i] = get_other<State>;
+    handlers.got_constant[State][i] = get_constant<State>;
+  }
+#define OP(name, text, prefix, code, immediates, signature)                                      \
+  if constexpr (prefix == 0) {                                                                   \
+    using Each = Op<State, false, Opcode::name>;                                                 \
+    if constexpr (requires { Each::run_got; }) handlers.got[State][code & 0xff] = Each::run_got; \
+    if constexpr (requires { requires Each::TakesConstant; })                                    \
+      handlers.got_constant[State][code & 0xff] = Each::run_got_constant;                        \
+  }
+#include "engine/opcodes.def"
+#undef OP
+}
+
 template <unsigned State, bool Wide, bool Mixed>
 constexpr void fill_state(Handlers& handlers) {
   Handler** at = handlers.at[State];
@@ -120,14 +138,8 @@ constexpr void fill_state(Handlers& handlers) {
     at[0x10] = mixed_call<State>;
     at[0x11] = mixed_call_indirect<State>;
   }
-  for (unsigned i = 0; i < 256; ++i) handlers.got[State][i] = Wide ? no_opcode : get_other<State>;
   if constexpr (!Wide) {
-#define OP(name, text, prefix, code, immediates, signature)    \
-  if constexpr (prefix == 0)                                   \
-    if constexpr (requires { Op<State, Wide, Opcode::name>::run_got; }) \
-      handlers.got[State][code & 0xff] = Op<State, Wide, Opcode::name>::run_got;
-#include "engine/opcodes.def"
-#undef OP
+    fill_got<State>(handlers);
     return;
   }
   at[0x1a] = wide_drop<State>;

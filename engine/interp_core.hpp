@@ -12,7 +12,8 @@
 // b and the one below in tos. The state is not data but the place in `table` that the next opcode is looked up in, so
 // each handler exists once per state and code may arrive at a label in any of them. SPILL makes any state 0.
 //
-// Some handlers look at the next opcode and do both: two local.get, i32.const with i32.add, a comparison with br_if.
+// Some handlers look at the next opcode and do both: a constant and what computes with it, a comparison and br_if. A local.get
+// does so with any instruction, and with a constant or second local.get and any instruction: Handlers::got and its like.
 //
 // A frame on the value stack, towards higher addresses:
 //
@@ -113,6 +114,8 @@ struct Handlers {
   /// Of a local.get, whose index has one byte, and the instruction behind it, by the opcode of that one; pc is at the
   /// local.get. Not for functions with v128.
   Handler* got[3][256];
+  /// Of a local.get, an i32.const or i64.const of one byte each, and the instruction behind them, by the opcode of that one.
+  Handler* got_constant[3][256];
 };
 /// For functions of single-slot values, and for those with v128 (Function::uses_v128); then the same two for instances
 /// with a code image: their calls look for code, and they and loops count (Context::heat).
@@ -155,7 +158,6 @@ struct Op;
   };                                                 \
   template <unsigned State, bool Wide>               \
   KRAIT_HANDLER Next Op<State, Wide, Opcode::name>::run(PARAMS)
-/// An instruction that is written once, for state 0; in the others its handler spills first.
 /// An instruction whose handler is that of others as well, or of a fused pair.
 #define INSTRUCTION_IS(name, ...)                    \
   template <unsigned State, bool Wide>               \
@@ -169,6 +171,7 @@ struct Op;
     static constexpr Handler* run = handler;         \
     static constexpr Handler* run_got = handler_got; \
   };
+/// An instruction that is written once, for state 0; in the others its handler spills first.
 #define COLD_INSTRUCTION(name)                       \
   static KRAIT_HANDLER Next cold_##name(PARAMS);     \
   template <unsigned State, bool Wide>               \

@@ -85,16 +85,11 @@ void Linker::define_instance(const std::string& module, Instance& instance) {
   for (const Export& e : instance.module().exports) define(module, e.name, *instance.find_export(e.name));
 }
 
-Result<Extern> Linker::resolve(Store& store, const Module& module, const Import& import) const {
-  std::optional<Extern> item;
-  if (auto host = host_funcs_.find(key(import.module, import.name)); host != host_funcs_.end())
-    item = store.add_host_func(host->second);
-  else if (auto found = items_.find(key(import.module, import.name)); found != items_.end())
-    item = found->second;
-  if (!item) return Error{"unknown import: " + describe(import) + " (" + name_of(import.kind) + ")"};
-  if (std::string why = mismatch(module, import, *item); !why.empty())
-    return Error{"incompatible import type: " + describe(import) + ": " + why};
-  return *item;
+std::optional<Extern> Linker::find(Store& store, std::string_view module, std::string_view name) const {
+  const std::string at = key(module, name);
+  if (auto host = host_funcs_.find(at); host != host_funcs_.end()) return store.add_host_func(host->second);
+  if (auto found = items_.find(at); found != items_.end()) return found->second;
+  return std::nullopt;
 }
 
 /// The steps of one instantiation.
@@ -107,7 +102,7 @@ class Instantiation {
         owned_(new Instance(store, std::move(module))),
         instance_(*owned_) {}
 
-  void import(const Extern& item);
+  Result<void> import(const Import& import, const Binding& binding);
   Result<void, InstantiateError> allocate();
   Result<void, InstantiateError> run();
   std::unique_ptr<Instance> take() { return std::move(owned_); }
@@ -131,7 +126,13 @@ class Instantiation {
   std::vector<std::shared_ptr<const MemoryImage>> memory_images_;
 };
 
-void Instantiation::import(const Extern& item) {
+Result<void> Instantiation::import(const Import& import, const Binding& binding) {
+  const auto* own = std::get_if<OwnFunction>(&binding);
+  if (own && (own->index < module_.imported_funcs || own->index >= module_.func_types.size()))
+    return Error{"the module defines no function for its import " + describe(import)};
+  const Extern item = own ? Extern(&instance_.func(own->index)) : std::get<Extern>(binding);
+  if (std::string why = mismatch(module_, import, item); !why.empty())
+    return Error{"incompatible import type: " + describe(import) + ": " + why};
   switch (kind_of(item)) {
     case ExternKind::Func: instance_.imports_.push_back(std::get<FuncInstance*>(item)); break;
     case ExternKind::Table: instance_.tables_.push_back(std::get<TableInstance*>(item)); break;
@@ -139,6 +140,7 @@ void Instantiation::import(const Extern& item) {
     case ExternKind::Global: instance_.global_instances_.push_back(std::get<GlobalInstance*>(item)); break;
     case ExternKind::Tag: instance_.tags_.push_back(std::get<TagInstance*>(item)); break;
   }
+  return {};
 }
 
 Result<void, InstantiateError> Instantiation::allocate_memories() {
@@ -256,18 +258,27 @@ Result<void, InstantiateError> Instantiation::run() {
   return {};
 }
 
-Result<Instance*, InstantiateError> Linker::instantiate(Store& store, std::shared_ptr<const Module> module,
-                                                        std::shared_ptr<const Snapshot> snapshot) const {
+Result<Instance*, InstantiateError> instantiate(Store& store, std::shared_ptr<const Module> module, const Resolver& resolve,
+                                                std::shared_ptr<const Snapshot> snapshot) {
   Instantiation steps(store, module, std::move(snapshot));
   for (const Import& import : module->imports) {
-    Result<Extern> item = resolve(store, *module, import);
-    if (!item) return link_error(item.error().message);
-    steps.import(*item);
+    const Result<Binding> binding = resolve(import);
+    if (!binding) return link_error(binding.error().message);
+    if (auto bound = steps.import(import, *binding); !bound) return link_error(bound.error().message);
   }
   if (auto done = steps.allocate(); !done) return std::move(done.error());
   Instance* instance = store.add_instance(steps.take());
   if (auto done = steps.run(); !done) return std::move(done.error());
   return instance;
+}
+
+Result<Instance*, InstantiateError> Linker::instantiate(Store& store, std::shared_ptr<const Module> module,
+                                                        std::shared_ptr<const Snapshot> snapshot) const {
+  const Resolver resolve = [&](const Import& import) -> Result<Binding> {
+    if (const auto item = find(store, import.module, import.name)) return Binding(*item);
+    return Error{"unknown import: " + describe(import) + " (" + name_of(import.kind) + ")"};
+  };
+  return engine::instantiate(store, std::move(module), resolve, std::move(snapshot));
 }
 
 }  // namespace krait::engine

@@ -1,6 +1,7 @@
 // A linker: names for imports, and instantiation.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -18,6 +19,20 @@ struct InstantiateError {
   [[nodiscard]] std::string to_string() const;
 };
 
+/// A function that the instance to be made defines itself, by its index.
+struct OwnFunction {
+  uint32_t index;
+};
+/// What an import may be bound to.
+using Binding = std::variant<Extern, OwnFunction>;
+/// Gives what an import of a module is to be bound to, or why there is nothing. Types are checked by who asks.
+using Resolver = std::function<Result<Binding>(const Import& import)>;
+
+/// Links by `resolve`, allocates, and runs active segments and the start function; or takes up the state of `snapshot`, where
+/// that is not null. The store owns the instance, even where running failed: others may by then refer to its parts.
+Result<Instance*, InstantiateError> instantiate(Store& store, std::shared_ptr<const Module> module, const Resolver& resolve,
+                                                std::shared_ptr<const Snapshot> snapshot);
+
 /// Not thread-safe while it is being filled; instantiate() may then run on many threads, each with its own store.
 class Linker {
  public:
@@ -30,9 +45,10 @@ class Linker {
   void define(const std::string& module, const std::string& name, Extern item);
   /// All exports of an instance, under `module`.
   void define_instance(const std::string& module, Instance& instance);
+  /// What is defined under a name, as an item of `store`.
+  [[nodiscard]] std::optional<Extern> find(Store& store, std::string_view module, std::string_view name) const;
 
-  /// Links, allocates, runs active segments and the start function. The store owns the instance, even where
-  /// running failed: other instances may by then refer to its parts.
+  /// As engine::instantiate, with what is defined here.
   Result<Instance*, InstantiateError> instantiate(Store& store, std::shared_ptr<const Module> module) const {
     return instantiate(store, std::move(module), nullptr);
   }
@@ -42,7 +58,6 @@ class Linker {
                                                   std::shared_ptr<const Snapshot> snapshot) const;
 
  private:
-  [[nodiscard]] Result<Extern> resolve(Store& store, const Module& module, const Import& import) const;
   static std::string key(std::string_view module, std::string_view name);
   std::unordered_map<std::string, std::shared_ptr<const HostFunction>> host_funcs_;
   std::unordered_map<std::string, Extern> items_;

@@ -2,6 +2,7 @@
 #include "engine/module.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 #include "engine/decode.hpp"
 
@@ -24,13 +25,30 @@ Result<std::shared_ptr<const Module>> Module::compile(std::span<const std::byte>
   return compile(std::vector<std::byte>(bytes.begin(), bytes.end()), features);
 }
 
-const Export* Module::find_export(std::string_view name, ExternKind kind) const {
+void Module::order_exports() const {
+  std::call_once(ordered_, [this] {
+    exports_by_name_.resize(exports.size());
+    std::iota(exports_by_name_.begin(), exports_by_name_.end(), 0);
+    std::sort(exports_by_name_.begin(), exports_by_name_.end(), [&](uint32_t a, uint32_t b) {
+      const int names = exports[a].name.compare(exports[b].name);
+      return names != 0 ? names < 0 : a < b;
+    });
+  });
+}
+
+const Export* Module::find_export(std::string_view name) const {
+  order_exports();
   const auto at = std::lower_bound(
       exports_by_name_.begin(), exports_by_name_.end(), name,
       [&](uint32_t i, std::string_view wanted) { return exports[i].name < wanted; });
   if (at == exports_by_name_.end()) return nullptr;
   const Export& found = exports[*at];
-  return found.name == name && found.kind == kind ? &found : nullptr;
+  return found.name == name ? &found : nullptr;
+}
+
+const Export* Module::find_export(std::string_view name, ExternKind kind) const {
+  const Export* found = find_export(name);
+  return found && found->kind == kind ? found : nullptr;
 }
 
 const Module::FuncNames& Module::func_names() const {

@@ -222,6 +222,7 @@ class Module {
   uint32_t start = NoIndex;
 
   [[nodiscard]] const FuncType& type_of_func(uint32_t func) const { return types[func_types[func]]; }
+  [[nodiscard]] const Export* find_export(std::string_view name) const;
   [[nodiscard]] const Export* find_export(std::string_view name, ExternKind kind) const;
   /// The function's name: from the name section, else an export, else an import, else "func[N]". Any thread; the first call reads
   /// the section.
@@ -241,7 +242,9 @@ class Module {
   std::optional<std::array<uint8_t, 32>> sha256_;
   SharedBytes facts_;  // `functions`, side_table_ and the functions' lists lie here: facts.cpp
   std::span<const BranchEntry> side_table_;
-  std::vector<uint32_t> exports_by_name_;  // indices into exports
+  void order_exports() const;
+  mutable std::once_flag ordered_;
+  mutable std::vector<uint32_t> exports_by_name_;  // indices into exports; filled at the first need
   [[nodiscard]] const FuncNames& func_names() const;
   std::string name_;
   mutable std::once_flag names_read_;

@@ -1,7 +1,8 @@
 // Snapshots of instances.
 //
 // Layout of the bytes: "KRSN", version, then for each defined memory its pages and runs of non-zero host pages
-// (offset, length, bytes; length 0 ends), for each defined table its size and function indices, for each
+// (offset, length, bytes; length 0 ends), the number and the types of functions outside, for each defined table its size
+// and function indices, for each
 // defined global 16 bytes, and a byte for each segment (1 = dropped). Integers are little-endian u32 but for offsets
 // and lengths, which are u64.
 #include "engine/snapshot.hpp"
@@ -11,7 +12,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <unordered_map>
 
+#include "base/byte_stream.hpp"
 #include "engine/compiler.hpp"
 #include "engine/store.hpp"
 
@@ -19,7 +22,7 @@ namespace krait::engine {
 namespace {
 
 constexpr uint32_t Magic = 0x4e53524b;  // "KRSN"
-constexpr uint32_t Version = 1;
+constexpr uint32_t Version = 2;
 constexpr size_t HostPage = 4096;
 
 /// The form that is mapped: PlainMagic, version, the length of the rest; where each memory lies; the rest; from a host
@@ -36,46 +39,10 @@ bool is_zero_page(const std::byte* page) {
   return std::memcmp(page, Zeros, HostPage) == 0;
 }
 
-class Writer {
- public:
-  template <typename T>
-  void put(T value) { raw(&value, sizeof value); }
-  void raw(const void* data, size_t size) {
-    const auto* at = static_cast<const std::byte*>(data);
-    out.insert(out.end(), at, at + size);
-  }
-  std::vector<std::byte> out;
-};
+using Writer = ByteWriter;
+using Reader = ByteReader;
 
-/// Reads with bounds; after a read past the end `failed` is set and all values are 0.
-class Reader {
- public:
-  explicit Reader(std::span<const std::byte> bytes) : bytes_(bytes) {}
-  template <typename T>
-  T get() {
-    T value{};
-    if (const std::span<const std::byte> from = take(sizeof value); !from.empty())
-      std::memcpy(&value, from.data(), sizeof value);
-    return value;
-  }
-  std::span<const std::byte> take(uint64_t size) {
-    if (failed || size > bytes_.size() - at_) {
-      failed = true;
-      return {};
-    }
-    at_ += size;
-    return bytes_.subspan(at_ - size, size);
-  }
-  [[nodiscard]] bool at_end() const { return at_ == bytes_.size(); }
-  [[nodiscard]] size_t offset() const { return at_; }
-  bool failed = false;
-
- private:
-  std::span<const std::byte> bytes_;
-  size_t at_ = 0;
-};
-
-Error outside(const char* what) {
+Error points_outside(const char* what) {
   return Error{std::string("the instance cannot be snapshotted: ") + what + " refers to something outside it"};
 }
 
@@ -122,9 +89,14 @@ Result<std::shared_ptr<const MemoryImage>> get_memory(Reader& in, const MemoryTy
 
 }  // namespace
 
-Result<std::shared_ptr<const Snapshot>> Snapshot::take(Instance& instance) {
+Result<std::shared_ptr<const Snapshot>> Snapshot::take(Instance& instance, std::span<FuncInstance* const> outside_functions) {
   const Module& module = instance.module();
   auto snapshot = std::make_shared<Snapshot>();
+  std::unordered_map<Ref, uint32_t> places;
+  for (const FuncInstance* func : outside_functions) {
+    places.emplace(reinterpret_cast<Ref>(func), static_cast<uint32_t>(module.func_types.size() + snapshot->outside_types_.size()));
+    snapshot->outside_types_.push_back(canonical_in(module, *func->type));
+  }
   snapshot->memories_.resize(module.memories.size());
   for (uint32_t i = module.imported_memories; i < module.memories.size(); ++i) {
     auto image = MemoryImage::create(instance.memory(i).bytes());
@@ -136,9 +108,10 @@ Result<std::shared_ptr<const Snapshot>> Snapshot::take(Instance& instance) {
     TableInstance& table = instance.table(i);
     for (uint64_t at = 0; at < table.size(); ++at) {
       const Ref ref = table.get(at);
-      if (ref && table.type().element != ValType::FuncRef) return outside("a table");
-      const std::optional<uint32_t> index = index_of(instance, ref);
-      if (!index) return outside("a table");
+      if (ref && table.type().element != ValType::FuncRef) return points_outside("a table");
+      std::optional<uint32_t> index = index_of(instance, ref);
+      if (const auto place = index ? places.end() : places.find(ref); place != places.end()) index = place->second;
+      if (!index) return points_outside("a table");
       snapshot->tables_[i].push_back(*index);
     }
   }
@@ -146,9 +119,9 @@ Result<std::shared_ptr<const Snapshot>> Snapshot::take(Instance& instance) {
     const GlobalInstance& global = instance.own_global(i);
     GlobalCell cell = global.cell;
     if (is_reference(global.type.type)) {
-      if (cell.low && global.type.type != ValType::FuncRef) return outside("a global");
+      if (cell.low && global.type.type != ValType::FuncRef) return points_outside("a global");
       const std::optional<uint32_t> index = index_of(instance, cell.low);
-      if (!index) return outside("a global");
+      if (!index) return points_outside("a global");
       cell.low = *index;
     }
     snapshot->globals_.push_back(cell);
@@ -160,6 +133,8 @@ Result<std::shared_ptr<const Snapshot>> Snapshot::take(Instance& instance) {
 
 std::vector<std::byte> Snapshot::encode_rest() const {
   Writer out;
+  out.put(static_cast<uint32_t>(outside_types_.size()));
+  out.raw(outside_types_.data(), outside_types_.size() * sizeof(uint32_t));
   for (const auto& table : tables_) {
     out.put(static_cast<uint32_t>(table.size()));
     out.raw(table.data(), table.size() * sizeof(FuncIndex));
@@ -251,7 +226,15 @@ Result<std::shared_ptr<const Snapshot>> Snapshot::decode(const Module& module, s
 
 Result<void> Snapshot::decode_rest(const Module& module, std::span<const std::byte> bytes, Snapshot& snapshot) {
   Reader in(bytes);
+  const uint32_t outside_count = in.get<uint32_t>();
+  const std::span<const std::byte> types = in.take(uint64_t{outside_count} * sizeof(uint32_t));
+  snapshot.outside_types_.resize(in.failed ? 0 : outside_count);
+  if (!types.empty()) std::memcpy(snapshot.outside_types_.data(), types.data(), types.size());
+  for (const uint32_t type : snapshot.outside_types_)
+    if (type >= module.types.size() && type != ForeignType)
+      return Error{"snapshot: a type that the module does not have", in.offset()};
   const auto funcs = static_cast<uint32_t>(module.func_types.size());
+  const uint64_t known = uint64_t{funcs} + snapshot.outside_types_.size();
   for (size_t i = 0; i < module.tables.size(); ++i) {
     const uint32_t size = in.get<uint32_t>();
     const std::span<const std::byte> from = in.take(uint64_t{size} * sizeof(FuncIndex));
@@ -262,7 +245,7 @@ Result<void> Snapshot::decode_rest(const Module& module, std::span<const std::by
     std::vector<FuncIndex>& table = snapshot.tables_.emplace_back(size);
     if (size) std::memcpy(table.data(), from.data(), from.size());
     for (const FuncIndex func : table)
-      if (func != NoIndex && (func >= funcs || module.tables[i].type.element != ValType::FuncRef))
+      if (func != NoIndex && (func >= known || module.tables[i].type.element != ValType::FuncRef))
         return Error{"snapshot: a table element that the module cannot have", in.offset()};
   }
   for (size_t i = module.imported_globals; i < module.globals.size(); ++i) {
@@ -293,10 +276,14 @@ std::shared_ptr<const TableImage> Snapshot::table_image(Instance& home, uint32_t
   const Module& module = home.module();
   if (module.tables[index].type.element != ValType::FuncRef) return nullptr;
   auto image = std::make_shared<TableImage>();
-  for (const FuncIndex func : tables_[index])
-    image->push_back(func == NoIndex
-                         ? FuncEntry{&InterpreterOnly, NullType, 0}
-                         : FuncEntry{home.code_of(func), module.canonical_type[module.func_types[func]], func});
+  Compiler* compiler = home.store().options().compiler;
+  const void* foreign = compiler ? compiler->foreign_entry() : &InterpreterOnly;
+  const auto funcs = static_cast<FuncIndex>(module.func_types.size());
+  for (const FuncIndex func : tables_[index]) {
+    if (func == NoIndex) image->push_back({&InterpreterOnly, NullType, 0});
+    else if (func < funcs) image->push_back({home.code_of(func), module.canonical_type[module.func_types[func]], func});
+    else image->push_back({foreign, outside_types_[func - funcs], (func - funcs) | ForeignFlag});
+  }
   return image;
 }
 
@@ -307,12 +294,22 @@ void Snapshot::apply_tables(Instance& instance) const {
     if (table.image_ && table.image_ == (*images)[i]) continue;  // not written since
     table.image_ = (*images)[i];
     table.own_.clear();
-    table.foreign_.clear();
+    table.forget_foreign(outside_types_.size());
     table.refs_.assign(table.image_ ? 0 : tables_[i].size(), 0);
     table.entries_ = table.image_ ? table.image_->data() : nullptr;
     table.size_ = tables_[i].size();
     table.publish();
   }
+}
+
+Result<void> Snapshot::bind(Instance& instance, std::span<FuncInstance* const> outside) const {
+  const Error other{"the snapshot is of another set of modules; make it again"};
+  if (outside.size() != outside_types_.size()) return other;
+  for (size_t i = 0; i < outside.size(); ++i)
+    if (canonical_in(instance.module(), *outside[i]->type) != outside_types_[i]) return other;
+  for (uint32_t i = instance.module().imported_tables; i < tables_.size(); ++i)
+    if (TableInstance& table = instance.table(i); table.type().element == ValType::FuncRef) table.name_foreign(outside);
+  return {};
 }
 
 void Snapshot::apply_dropped(Instance& instance) const {

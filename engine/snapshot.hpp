@@ -16,8 +16,14 @@ namespace krait::engine {
 class Snapshot {
  public:
   /// The state of `instance` as it stands. No call may be under way in it. Fails where the state refers to what is
-  /// outside the instance: a function of another one, an external reference or an exception.
-  static Result<std::shared_ptr<const Snapshot>> take(Instance& instance);
+  /// outside the instance: an external reference, an exception, or a function of another one; but tables may hold
+  /// functions of `outside`, which are known by their places there.
+  static Result<std::shared_ptr<const Snapshot>> take(Instance& instance, std::span<engine::FuncInstance* const> outside = {});
+
+  /// Functions outside the instance that its tables may hold. Where there are any, bind() has to give those of its own store
+  /// to a new instance before anything else is done with it; types must be those that were there when it was taken.
+  [[nodiscard]] size_t outside() const { return outside_types_.size(); }
+  Result<void> bind(Instance& instance, std::span<engine::FuncInstance* const> outside) const;
 
   /// Bytes for a file: little-endian, holes of zero pages left out, not compressed. They are for the
   /// same module only; whoever keeps them keys them by it.
@@ -41,7 +47,7 @@ class Snapshot {
 
  private:
   friend class Instantiation;
-  /// An element or a reference global: a function index of the module, or NoIndex for null.
+  /// An element or a reference global: a function index of the module, or behind those a place outside; NoIndex for null.
   using FuncIndex = uint32_t;
 
   std::vector<std::byte> encode_rest() const;
@@ -56,6 +62,7 @@ class Snapshot {
   std::vector<std::vector<FuncIndex>> tables_;                // by table index; empty where imported
   std::vector<GlobalCell> globals_;                           // by defined global; references as FuncIndex
   std::vector<bool> dropped_elements_, dropped_data_;
+  std::vector<uint32_t> outside_types_;                       // canonical type in the module, or ForeignType
   mutable TableImageSets table_images_;
 };
 

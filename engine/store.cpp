@@ -222,6 +222,25 @@ Instance& Store::host_instance() {
   return *host_instance_;
 }
 
+Store::Mark Store::mark() const {
+  return {instances_.size(), memories_.size(), tables_.size(), globals_.size(), tags_.size(), hosts_.size()};
+}
+
+void Store::release(const Mark& mark) {
+  exceptions_.clear();
+  {
+    std::lock_guard lock(contexts_mutex_);
+    instances_.resize(mark.instances);
+  }
+  memories_.resize(mark.memories);
+  tables_.resize(mark.tables);
+  globals_.resize(mark.globals);
+  tags_.resize(mark.tags);
+  tag_types_.resize(mark.tags);
+  for (size_t i = mark.hosts; i < hosts_.size(); ++i) host_funcs_.erase(hosts_[i].get());
+  hosts_.resize(mark.hosts);
+}
+
 Exception* Store::new_exception(TagInstance* tag, std::span<const Slot> payload) {
   if (exceptions_.size() >= next_collection_) collect_exceptions();
   exceptions_.push_back(std::make_unique<Exception>(Exception{tag, {payload.begin(), payload.end()}}));

@@ -139,6 +139,14 @@ class Store {
   Instance* add_instance(std::unique_ptr<Instance> instance);
   [[nodiscard]] const std::vector<std::unique_ptr<Instance>>& instances() const { return instances_; }
 
+  /// How much the store owns.
+  struct Mark {
+    size_t instances = 0, memories = 0, tables = 0, globals = 0, tags = 0, hosts = 0;
+  };
+  [[nodiscard]] Mark mark() const;
+  /// Ends what was added since `mark`, and all exceptions. Nothing that stays may refer to it; no call may be under way.
+  void release(const Mark& mark);
+
  private:
   friend class TableInstance;
   void collect_exceptions();

@@ -12,14 +12,13 @@ const char InterpreterOnly = 0;
 
 namespace {
 constexpr FuncEntry NullEntry{&InterpreterOnly, NullType, 0};
+}  // namespace
 
-/// The home's canonical index of a type, or ForeignType.
-uint32_t type_in(const Module& module, const FuncType& type) {
+uint32_t canonical_in(const Module& module, const FuncType& type) {
   for (uint32_t i = 0; i < module.types.size(); ++i)
     if (module.types[i] == type) return module.canonical_type[i];
   return ForeignType;
 }
-}  // namespace
 
 TableInstance::TableInstance(Instance& home, const TableType& type, uint64_t element_cap)
     : home_(&home), type_(type), size_(type.limits.min), cap_(std::min(element_cap, type.limits.max.value_or(element_cap))) {
@@ -53,11 +52,22 @@ FuncEntry TableInstance::entry_for(const FuncInstance* func) {
   if (!func) return NullEntry;
   if (func->context == &home_->context()) return {home_->code_of(func->index), func->canonical_type, func->index};
   // A function of the host or of another instance: its entry leads through the compiler's stub.
-  auto found = std::find(foreign_.begin(), foreign_.end(), func);
-  const auto at = static_cast<uint32_t>(found - foreign_.begin());
-  if (found == foreign_.end()) foreign_.push_back(const_cast<FuncInstance*>(func));
+  const auto [known, fresh] = foreign_at_.try_emplace(func, static_cast<uint32_t>(foreign_.size()));
+  const uint32_t at = known->second;
+  if (fresh) foreign_.push_back(const_cast<FuncInstance*>(func));
   Compiler* compiler = home_->store().options().compiler;
-  return {compiler ? compiler->foreign_entry() : &InterpreterOnly, type_in(home_->module(), *func->type), at | ForeignFlag};
+  return {compiler ? compiler->foreign_entry() : &InterpreterOnly, canonical_in(home_->module(), *func->type), at | ForeignFlag};
+}
+
+void TableInstance::name_foreign(std::span<FuncInstance* const> functions) {
+  foreign_.assign(functions.begin(), functions.end());
+  foreign_at_.clear();
+  for (uint32_t i = 0; i < functions.size(); ++i) foreign_at_.try_emplace(functions[i], i);
+}
+
+void TableInstance::forget_foreign(size_t count) {
+  foreign_.resize(count);
+  std::erase_if(foreign_at_, [count](const auto& known) { return known.second >= count; });
 }
 
 void TableInstance::make_private() {

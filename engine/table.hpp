@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
+#include <unordered_map>
 #include <vector>
 
 #include "engine/context.hpp"
@@ -13,6 +15,9 @@ namespace krait::engine {
 /// A reference on the operand stack or in a global: 0 is null. funcref: a FuncInstance*; exnref: an
 /// Exception*; externref: the host's value plus one, so that 0 stays null.
 using Ref = uint64_t;
+
+/// A module's canonical index of a type, or ForeignType.
+uint32_t canonical_in(const Module& module, const FuncType& type);
 
 /// Elements of a funcref table as the module's active segments leave them: frozen, shared by instances.
 using TableImage = std::vector<FuncEntry>;
@@ -48,6 +53,10 @@ class TableInstance {
   friend class Instantiation;
   friend class Snapshot;
   FuncEntry entry_for(const FuncInstance* func);
+  /// Its first foreign functions, in order; for a snapshot, of which the entries are.
+  void name_foreign(std::span<FuncInstance* const> functions);
+  /// Forgets all but the first `count`, which are null until they are named.
+  void forget_foreign(size_t count);
   void make_private();
   void publish();  // into the home's context, if this is its table 0
 
@@ -59,6 +68,7 @@ class TableInstance {
   std::vector<FuncEntry> own_;
   std::vector<Ref> refs_;
   std::vector<FuncInstance*> foreign_;
+  std::unordered_map<const FuncInstance*, uint32_t> foreign_at_;
 };
 
 }  // namespace krait::engine

@@ -20,7 +20,7 @@ struct Piece {
 std::vector<Piece> pieces_of(uint64_t length) {
   std::vector<Piece> out;
   uint64_t end = length;
-  for (const auto [bytes, kind] : {std::pair{8u, MemKind::I64}, {4u, MemKind::I32U}, {2u, MemKind::I16U}, {1u, MemKind::I8U}}) {
+  for (const auto& [bytes, kind] : {std::pair{8u, MemKind::I64}, {4u, MemKind::I32U}, {2u, MemKind::I16U}, {1u, MemKind::I8U}}) {
     while (end >= bytes) out.push_back({end -= bytes, kind});
     // What is left below lies within a piece that overlaps its neighbour.
     if (end && length >= bytes) {

@@ -15,6 +15,7 @@
 namespace krait::pyhost {
 
 struct CallReport;
+class Loader;
 
 /// How a Python call failed.
 struct PythonFailure {
@@ -55,16 +56,25 @@ struct CallSandbox : Sandbox {
   uint64_t output_limit = 0;
   std::string user, function, entry;
   std::optional<PythonFailure> failure;  ///< the exception that ended the call
-  std::string message;                   ///< why the last chain() was refused
+  std::string message;                   ///< why the last thing that could be refused was
   Chaining* chaining = nullptr;          ///< null: nothing can be chained here
+  Loader* loader = nullptr;              ///< null: nothing can be loaded here
 
   static CallSandbox& of(const engine::Caller& caller) {
     return *static_cast<CallSandbox*>(static_cast<Sandbox*>(caller.store().host_data));
   }
 };
 
+/// The trap of a guest that names bytes outside its memory to a function of the module "krait".
+inline engine::Trap outside_memory(const char* name) {
+  return engine::Trap::make(engine::TrapKind::Host, std::string("krait.") + name + ": the buffer is not inside the memory");
+}
+inline std::string_view as_text(std::span<const std::byte> bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+
 /// What the module "krait" has for Python; guest/krait_host.h says what each does.
 void define_krait(engine::Linker& linker);
+/// Its part that loads shared libraries and calls functions of any type: dynlink/imports.cpp.
+void define_dynlink(engine::Linker& linker);
 /// Faasm's host calls, of the module "env", for wasm functions; examples/wasm/faasm.h.
 void define_faasm(engine::Linker& linker);
 

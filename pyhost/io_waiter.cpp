@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cerrno>
+#include <chrono>
 #include <vector>
 
 #include "io/file.hpp"
@@ -22,6 +23,8 @@ namespace {
 constexpr size_t DirectWrite = size_t{64} << 10;
 /// A wait by the wall clock looks at it so often: it may be set meanwhile.
 constexpr uint64_t WallClockStep = 1'000'000'000;
+/// A guest in memory.atomic.wait looks so often whether it was notified.
+constexpr std::chrono::microseconds AtomicWaitStep{500};
 
 io::Deadline io_deadline(Deadline deadline) {
   uint64_t left = deadline.left();
@@ -53,10 +56,12 @@ int IoWaiter::park(F wait) {
   return result;
 }
 
-/// Whether a wait ended by itself. -EINTR: somebody ended this one wait (Coroutine::interrupt_wait).
+/// Whether a wait ended by itself. -EINTR: somebody ended this one wait (Coroutine::interrupt_wait). -ETIMEDOUT is also what a file
+/// server that does not answer gives, and a wait with a timeout of its own: then it is the guest's to see.
 bool IoWaiter::woken(int result) {
-  if ((result == -ECANCELED || result == -ETIMEDOUT) && store_) on_cancel(*store_);
-  return result != -ECANCELED && result != -ETIMEDOUT && result != -EINTR;
+  const bool ended = result == -ECANCELED || (result == -ETIMEDOUT && io::current()->deadline().passed());
+  if (ended && store_) on_cancel(*store_);
+  return !ended && result != -EINTR;
 }
 
 int64_t IoWaiter::moved(int result) { return woken(result) ? result : -ECANCELED; }
@@ -153,8 +158,10 @@ void IoWaiter::leave(engine::Store& store) {
 }
 
 void IoWaiter::end_slice() {
-  // The ticker may have told us just when the slice had ended by a wait.
-  if (coroutine_->shard().slice_flag()->load(std::memory_order_relaxed) != 0) yield();
+  if (coroutine_->shard().slice_flag()->load(std::memory_order_relaxed) != 0) return yield();
+  // A guest in memory.atomic.wait, which has nothing to do before another's notify; or, rarely, the ticker told us just when the
+  // slice had ended by a wait.
+  (void)woken(park([] { return io::sleep_for(AtomicWaitStep); }));
 }
 
 }  // namespace krait::pyhost

@@ -14,24 +14,16 @@ using engine::Trap;
 
 namespace {
 
-Trap out_of_bounds(const char* name) {
-  return Trap::make(engine::TrapKind::Host, std::string("krait.") + name + ": the buffer is not inside the memory");
-}
-
 /// Copies what fits; the whole length, as the guest's next try wants to know it.
 Outcome<int32_t> give(Caller& caller, const char* name, std::span<const std::byte> from, uint32_t ptr, uint32_t length) {
   const size_t n = std::min<size_t>(length, from.size());
   const auto to = caller.bytes(ptr, n);
-  if (!to) return out_of_bounds(name);
+  if (!to) return outside_memory(name);
   if (n != 0) std::memcpy(to->data(), from.data(), n);
   return static_cast<int32_t>(std::min<size_t>(from.size(), INT32_MAX));
 }
 Outcome<int32_t> give(Caller& caller, const char* name, std::string_view from, uint32_t ptr, uint32_t length) {
   return give(caller, name, std::as_bytes(std::span(from)), ptr, length);
-}
-
-std::string_view text_of(std::span<const std::byte> bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
 uint32_t input_size(Caller& caller) {
@@ -46,7 +38,7 @@ Outcome<int32_t> input_read(Caller& caller, uint32_t ptr, uint32_t length, uint3
   const auto input = sandbox.input;
   const uint64_t n = offset < input.size() ? std::min<uint64_t>(length, input.size() - offset) : 0;
   const auto to = caller.bytes(ptr, n);
-  if (!to) return out_of_bounds("input_read");
+  if (!to) return outside_memory("input_read");
   if (n != 0) std::memcpy(to->data(), input.data() + offset, n);
   return static_cast<int32_t>(n);
 }
@@ -56,7 +48,7 @@ Outcome<int32_t> output_write(Caller& caller, uint32_t ptr, uint32_t length) {
   ++sandbox.uses;
   if (length > sandbox.output_limit) return static_cast<int32_t>(Errno::FBig);
   const auto from = caller.bytes(ptr, length);
-  if (!from) return out_of_bounds("output_write");
+  if (!from) return outside_memory("output_write");
   sandbox.output.assign(from->begin(), from->end());
   return 0;
 }
@@ -72,9 +64,9 @@ Outcome<int32_t> call_info(Caller& caller, uint32_t kind, uint32_t ptr, uint32_t
 Outcome<> raised(Caller& caller, uint32_t type, uint32_t type_len, uint32_t message, uint32_t message_len, uint32_t trace,
                  uint32_t trace_len) {
   const auto a = caller.bytes(type, type_len), b = caller.bytes(message, message_len), c = caller.bytes(trace, trace_len);
-  if (!a || !b || !c) return out_of_bounds("raised");
+  if (!a || !b || !c) return outside_memory("raised");
   constexpr static size_t Most = size_t{1} << 20;
-  const auto cut = [](std::span<const std::byte> text) { return std::string(text_of(text.first(std::min(text.size(), Most)))); };
+  const auto cut = [](std::span<const std::byte> text) { return std::string(as_text(text.first(std::min(text.size(), Most)))); };
   CallSandbox::of(caller).failure = PythonFailure{cut(*a), cut(*b), cut(*c)};
   return {};
 }
@@ -84,8 +76,8 @@ Outcome<int32_t> chain(Caller& caller, uint32_t target, uint32_t target_len, uin
   CallSandbox& sandbox = CallSandbox::of(caller);
   ++sandbox.uses;
   const auto a = caller.bytes(target, target_len), b = caller.bytes(entry, entry_len), c = caller.bytes(input, input_len);
-  if (!a || !b || !c) return out_of_bounds("chain");
-  auto id = sandbox.chaining ? sandbox.chaining->chain(text_of(*a), text_of(*b), *c)
+  if (!a || !b || !c) return outside_memory("chain");
+  auto id = sandbox.chaining ? sandbox.chaining->chain(as_text(*a), as_text(*b), *c)
                              : Result<int32_t, Chaining::Refused>(
                                    Chaining::Refused{Errno::NotSup, "this is no call of a service: nothing can be chained"});
   if (id) return *id;
@@ -102,7 +94,7 @@ Outcome<int32_t> wait(Caller& caller, uint32_t ids, uint32_t count, int64_t time
   CallSandbox& sandbox = CallSandbox::of(caller);
   ++sandbox.uses;
   const auto from = caller.bytes(ids, uint64_t{count} * sizeof(int32_t));
-  if (!from || count > Most) return out_of_bounds("wait");
+  if (!from || count > Most) return outside_memory("wait");
   std::vector<int32_t> wanted(count);  // a copy: the guest's memory may move while it waits
   if (count != 0) std::memcpy(wanted.data(), from->data(), from->size());
   if (!sandbox.chaining) return -3;
@@ -160,6 +152,7 @@ void define_krait(engine::Linker& linker) {
   linker.func("krait", "wait", &wait);
   linker.func("krait", "result", &result);
   linker.func("krait", "cancel", &cancel);
+  define_dynlink(linker);
 }
 
 }  // namespace krait::pyhost

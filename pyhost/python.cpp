@@ -10,12 +10,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <filesystem>
 
-#include "engine/compiler.hpp"
 #include "engine/facts.hpp"
+#include "pyhost/python_parts.hpp"
 #include "pyhost/state/imports.hpp"
 
 namespace krait::pyhost {
@@ -28,6 +27,8 @@ using engine::Trap;
 namespace {
 
 constexpr const char* ImagePath = "lib/python313.zip";
+constexpr const char* ExtensionsPath = "lib/python3.13/lib-dynload";
+constexpr uint64_t MostTableElements = 1 << 20;  // 16 MiB of the host's memory: 100 times what Python has
 constexpr int32_t ReactorAbi = 2;
 // CPython ends a recursion in C after 5,000 of its own levels, of up to some ten frames each; reserved, touched as used.
 constexpr uint32_t InterpreterDepth = 60'000;
@@ -46,16 +47,6 @@ std::string join_trap(const char* what, const Trap& trap) {
 }
 
 }  // namespace
-
-struct PythonRuntime::Parts {
-  std::shared_ptr<const engine::Module> module;
-  std::shared_ptr<const Mapping> stdlib;
-  std::string identity;
-  std::shared_ptr<ImageCache> cache;
-  engine::Linker linker;
-  engine::Compiler* compiler = nullptr;
-  std::shared_ptr<engine::CodeImage> code;  // kept: a compiler forgets an image that no instance uses
-};
 
 PythonRuntime::PythonRuntime(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 PythonRuntime::~PythonRuntime() = default;
@@ -103,6 +94,17 @@ Result<std::shared_ptr<const engine::Module>> load_reactor(const PythonConfig& c
   return module;
 }
 
+Result<void> map_extensions(const std::string& stdlib, PythonRuntime::Parts& parts) {
+  std::error_code none;
+  for (const fs::directory_entry& entry : fs::directory_iterator(fs::path(stdlib).parent_path() / "lib-dynload", none)) {
+    if (entry.path().extension() != ".so") continue;
+    auto file = Mapping::of(entry.path().string());
+    if (!file) return std::move(file.error());
+    parts.extensions.emplace_back(std::string(ExtensionsPath) + "/" + entry.path().filename().string(), std::move(*file));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::shared_ptr<const PythonRuntime>> PythonRuntime::load(const PythonConfig& config) {
@@ -113,9 +115,11 @@ Result<std::shared_ptr<const PythonRuntime>> PythonRuntime::load(const PythonCon
   auto stdlib = Mapping::of(config.stdlib);
   if (!stdlib) return std::move(stdlib.error());
   parts->identity += identity_of_file(config.stdlib);
+  if (auto mapped = map_extensions(config.stdlib, *parts); !mapped) return std::move(mapped.error());
   parts->module = std::move(*module);
   parts->stdlib = std::move(*stdlib);
   parts->compiler = config.compiler;
+  parts->side_modules = std::make_unique<SideModules>(config.compiler);
   if (config.compiler) parts->code = config.compiler->image_for(parts->module);
   define_wasi(parts->linker);
   define_krait(parts->linker);
@@ -126,9 +130,10 @@ Result<std::shared_ptr<const PythonRuntime>> PythonRuntime::load(const PythonCon
 
 namespace {
 
-Result<std::shared_ptr<Directory>> make_tree(const Mapping& stdlib, std::shared_ptr<const void> keep,
-                                             const std::vector<HostMount>& mounts, MemoryTree& memory, Sandbox& sandbox) {
-  bool built = memory.add_shared_file(ImagePath, stdlib.bytes(), std::move(keep)).ok() && memory.make_path("tmp").ok();
+Result<std::shared_ptr<Directory>> make_tree(const PythonRuntime::Parts& parts, const std::vector<HostMount>& mounts, MemoryTree& memory,
+                                             Sandbox& sandbox) {
+  bool built = memory.add_shared_file(ImagePath, parts.stdlib->bytes(), parts.stdlib).ok() && memory.make_path("tmp").ok();
+  for (const auto& [path, file] : parts.extensions) built = memory.add_shared_file(path, file->bytes(), file).ok() && built;
   std::vector<MountPoint> points;
   const bool covers_root = std::any_of(mounts.begin(), mounts.end(), [](const HostMount& m) { return m.guest == "/"; });
   for (const HostMount& mount : mounts) {
@@ -158,6 +163,8 @@ struct PythonInstance::State {
   std::optional<Wasi> wasi;
   std::optional<engine::Store> store;
   engine::Instance* instance = nullptr;
+  std::optional<Loader> loader;
+  engine::Store::Mark at_start;  // what the store had when the sandbox was made
   engine::Memory* memory = nullptr;
   FuncInstance *malloc = nullptr, *free = nullptr, *check = nullptr, *load = nullptr, *call = nullptr, *run = nullptr,
                *exception = nullptr, *reseed = nullptr, *alarm = nullptr;
@@ -173,6 +180,7 @@ struct PythonInstance::State {
   Result<void> boot();
   Result<void> renew();
   Result<void> find_exports();
+  Result<void> restore_libraries();
   /// The state of a call; its locks are given back at the end, however the call ended.
   void begin_state(const std::string& user) {
     if (options.state) sandbox.state = std::make_shared<StateSession>(options.state, user);
@@ -255,7 +263,7 @@ Result<void> PythonInstance::State::find_exports() {
 Result<void> PythonInstance::State::make_files() {
   const PythonRuntime::Parts& parts = runtime->parts();
   memory_tree.emplace(options.limits.tmp_bytes + (uint64_t{1} << 16));  // the room for what stands there at the start
-  auto tree = make_tree(*parts.stdlib, parts.stdlib, options.mounts, *memory_tree, sandbox);
+  auto tree = make_tree(parts, options.mounts, *memory_tree, sandbox);
   if (!tree) return std::move(tree.error());
   stdio = options.stdio;
   wasi.emplace(WasiOptions{{"python"}, options.env, options.stdio, {{"/", std::move(*tree)}}, options.limits.open_files,
@@ -273,6 +281,7 @@ Result<void> PythonInstance::State::start() {
   if (auto made = make_files(); !made) return made;
   engine::StoreOptions store_options;
   store_options.max_memory_pages = std::min(options.limits.memory_bytes / engine::PageSize, engine::MaxPages);
+  store_options.max_table_elements = MostTableElements;
   store_options.compiler = parts.compiler;
   store_options.max_call_depth = InterpreterDepth;
   store_options.value_stack_bytes = InterpreterStack;
@@ -283,10 +292,21 @@ Result<void> PythonInstance::State::start() {
   auto made = parts.linker.instantiate(*store, parts.module, origin ? origin->state_ : nullptr);
   if (!made) return Error{"the Python runtime cannot be instantiated: " + made.error().to_string()};
   instance = *made;
+  loader.emplace(*store, *instance, parts.linker, *parts.side_modules);
+  sandbox.loader = &*loader;
+  if (auto restored = restore_libraries(); !restored) return restored;
+  at_start = store->mark();
   if (auto done = origin ? find_exports() : boot(); !done) return done;
   if (auto done = origin ? renew() : Result<void>(); !done) return done;
   start_ns = monotonic_now() - begin;
   return {};
+}
+
+Result<void> PythonInstance::State::restore_libraries() {
+  if (!origin || !origin->linked_) return {};
+  auto functions = loader->restore(*origin->linked_);
+  if (!functions) return std::move(functions.error());
+  return origin->state_->bind(*instance, *functions);
 }
 
 Result<void> PythonInstance::State::boot() {
@@ -465,9 +485,13 @@ Result<CallResult> PythonInstance::call(const CallRequest& request) {
 Result<std::shared_ptr<const PythonSnapshot>> PythonInstance::snapshot() {
   State& s = *state_;
   if (!s.usable) return Spent;
-  auto taken = engine::Snapshot::take(*s.instance);
+  std::vector<FuncInstance*> outside;
+  auto linked = s.loader->take(outside);
+  if (!linked) return std::move(linked.error());
+  auto taken = engine::Snapshot::take(*s.instance, outside);
   if (!taken) return std::move(taken.error());
-  return std::shared_ptr<const PythonSnapshot>(new PythonSnapshot(std::move(*taken)));
+  return std::shared_ptr<const PythonSnapshot>(
+      new PythonSnapshot(std::move(*taken), (*linked)->sides.empty() ? nullptr : std::move(*linked)));
 }
 
 Result<void> PythonInstance::reset() {
@@ -477,6 +501,8 @@ Result<void> PythonInstance::reset() {
   const auto restored = s.origin->state_->restore(*s.instance);
   if (!restored) return restored.error();
   s.own_bytes = *restored;
+  if (auto reset = s.loader->reset(s.origin->linked_.get()); !reset) return reset;
+  s.store->release(s.at_start);
   s.sandbox.output.clear();
   s.sandbox.input = {};
   s.sandbox.state.reset();
@@ -488,21 +514,6 @@ Result<void> PythonInstance::reset() {
   if (auto renewed = s.renew(); !renewed) return renewed;
   s.usable = true;
   return {};
-}
-
-std::vector<std::byte> PythonSnapshot::encode() const { return state_->encode(); }
-std::vector<std::byte> PythonSnapshot::encode_plain() const { return state_->encode_plain(); }
-
-Result<std::shared_ptr<const PythonSnapshot>> PythonSnapshot::map(const PythonRuntime& runtime, int fd) {
-  auto state = engine::Snapshot::map(*runtime.parts().module, fd);
-  if (!state) return std::move(state.error());
-  return std::shared_ptr<const PythonSnapshot>(new PythonSnapshot(std::move(*state)));
-}
-
-Result<std::shared_ptr<const PythonSnapshot>> PythonSnapshot::decode(const PythonRuntime& runtime, std::span<const std::byte> bytes) {
-  auto state = engine::Snapshot::decode(*runtime.parts().module, bytes);
-  if (!state) return std::move(state.error());
-  return std::shared_ptr<const PythonSnapshot>(new PythonSnapshot(std::move(*state)));
 }
 
 namespace {

@@ -17,11 +17,13 @@
 namespace krait::pyhost {
 
 class LocalState;
+struct LinkedState;
 
 /// Where the parts of the runtime lie on this machine, and what runs them.
 struct PythonConfig {
   std::string reactor;                    ///< CPython as a wasm reactor
-  std::string stdlib;                     ///< the read-only image of the standard library: a zip
+  std::string stdlib;                     ///< the read-only image of the standard library: a zip; beside it the folder of its
+                                          ///< shared libraries, lib-dynload, where there is one
   engine::Compiler* compiler = nullptr;   ///< null: all is interpreted. Not owned
   std::shared_ptr<ImageCache> cache;      ///< of facts and snapshots; null: nothing is kept
 };
@@ -90,7 +92,7 @@ struct CallRequest {
 };
 
 /// A sandbox's state between two calls: Python started and, where one was loaded, a function's module-level code run.
-/// Memory, not files: what the code wrote there, and descriptors it left open, are not part of it. Immutable; any
+/// Memory and shared libraries, not files: what the code wrote there, and descriptors it left open, are not part of it. Immutable; any
 /// thread. For the runtime that it was taken in only.
 class PythonSnapshot {
  public:
@@ -99,16 +101,25 @@ class PythonSnapshot {
   static Result<std::shared_ptr<const PythonSnapshot>> decode(const PythonRuntime& runtime, std::span<const std::byte> bytes);
   /// The same for a file that is mapped.
   [[nodiscard]] std::vector<std::byte> encode_plain() const;
-  static Result<std::shared_ptr<const PythonSnapshot>> map(const PythonRuntime& runtime, int fd);
+  /// `size`: of the snapshot, from the file's begin on; without it all of the file.
+  static Result<std::shared_ptr<const PythonSnapshot>> map(const PythonRuntime& runtime, int fd, std::optional<uint64_t> size = {});
 
  private:
   friend class PythonInstance;
-  explicit PythonSnapshot(std::shared_ptr<const engine::Snapshot> state) : state_(std::move(state)) {}
+  PythonSnapshot(std::shared_ptr<const engine::Snapshot> state, std::shared_ptr<const LinkedState> linked)
+      : state_(std::move(state)), linked_(std::move(linked)) {}
+  static Result<std::shared_ptr<const PythonSnapshot>> with_linked(const PythonRuntime& runtime, std::shared_ptr<const engine::Snapshot> state,
+                                                                   std::span<const std::byte> linked);
   std::shared_ptr<const engine::Snapshot> state_;
+  std::shared_ptr<const LinkedState> linked_;
 };
 
 /// What the runtime's cache has under `key`, mapped; null where that is nothing.
 std::shared_ptr<const PythonSnapshot> cached_snapshot(const PythonRuntime& runtime, const store::Digest& key);
+/// Keeps `snapshot` in the runtime's cache under `key`. Returns it mapped from there, so that the system can take its pages back and read
+/// them again, or `snapshot` itself, in memory, where there is no cache or it does not keep it.
+std::shared_ptr<const PythonSnapshot> keep_snapshot(const PythonRuntime& runtime, const store::Digest& key,
+                                                    std::shared_ptr<const PythonSnapshot> snapshot);
 /// Python started, and what failing calls need imported: from the cache, or made and kept there. `native_stack_limit` as in
 /// PythonOptions.
 Result<std::shared_ptr<const PythonSnapshot>> base_snapshot(const std::shared_ptr<const PythonRuntime>& runtime,

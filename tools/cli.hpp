@@ -55,6 +55,7 @@ struct RuntimePaths {
   std::filesystem::path reactor;      ///< CPython as krait runs it
   std::filesystem::path stdlib;       ///< the folder that holds python3.13/
   std::filesystem::path image;        ///< the standard library as one read-only file
+  std::filesystem::path cc;           ///< a compiler for C extensions
 };
 /// $XDG_CACHE_HOME/krait, else ~/.cache/krait.
 Result<std::filesystem::path> cache_folder();

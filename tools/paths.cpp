@@ -14,6 +14,7 @@ constexpr const char* Footer = R"(A name and a path a line, or with NAME that pa
   reactor      CPython as krait runs it
   stdlib       the folder that holds python3.13/
   image        the standard library as one read-only file
+  cc           a compiler for C extensions: $(krait paths cc) -shared spam.c -o spam.so
 
 Example:
   krait paths python.wasm)";
@@ -39,6 +40,7 @@ int paths(const std::string& wanted) {
       part("reactor", &RuntimePaths::reactor),
       part("stdlib", &RuntimePaths::stdlib),
       part("image", &RuntimePaths::image),
+      part("cc", &RuntimePaths::cc),
   };
   const Error* first_error = nullptr;
   bool known = wanted.empty();

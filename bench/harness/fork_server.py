@@ -1,15 +1,16 @@
-"""What a user would build from python3 alone: an HTTP server that forks a process for each call. Prints its address.
+"""What a user would build from python3 alone: an HTTP server that forks a process for each call: fork_server.py FOLDER. Prints its address.
 
-A process a connection takes the requests, and forks again for each call, so that no call sees what another one left.
+Each FOLDER/NAME.py is run at the start; a call of NAME calls its faasm_main. A process a connection takes the requests, and forks
+again for each call, so that no call sees what another one left.
 """
 import http.server
 import os
+import pathlib
+import runpy
 import socketserver
 import sys
 
-
-def faasm_main():
-    return b""
+MAIN = {path.stem: runpy.run_path(path)["faasm_main"] for path in pathlib.Path(sys.argv[1]).glob("*.py")}
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -21,7 +22,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         child = os.fork()
         if child == 0:
-            output = faasm_main()
+            output = MAIN[self.path.rsplit("/", 1)[-1]]() or b""
             self.send_response(200)
             self.send_header("Content-Length", str(len(output)))
             self.end_headers()

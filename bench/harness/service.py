@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from . import peers
-from .report import percentile
+from .report import median, percentile, spread
 
 NOOP = "def faasm_main():\n    pass\n"
 SLEEP = "import time\n\n\ndef faasm_main():\n    time.sleep(0.5)\n"
@@ -48,9 +48,9 @@ class Server:
         self.process.stdout.close()
 
     def resident(self):
-        """Bytes of its own: shared mappings of files are not counted."""
-        fields = Path(f"/proc/{self.process.pid}/statm").read_text(encoding="ascii").split()
-        return (int(fields[1]) - int(fields[2])) * resource.getpagesize()
+        """Bytes that the system cannot take back: all resident ones but those of files on a disk."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
+        return sum(int(kib) * 1024 for kib in re.findall(r"^Rss(?:Anon|Shmem):\s+(\d+) kB$", status, re.M))
 
     def request(self, method, path, body):
         """The answer's body, of status 200, 201 or 204; any other is a RuntimeError."""
@@ -81,8 +81,12 @@ def krait(run, home, shards):
 
 
 @contextlib.contextmanager
-def forking():
-    server = Server([sys.executable, str(peers.HERE / "fork_server.py")])
+def forking(sources):
+    """Server of {function: source}, which fork_server.py holds from its start."""
+    with tempfile.TemporaryDirectory() as folder:
+        for function, source in sources.items():
+            (Path(folder) / f"{function}.py").write_text(source, encoding="ascii")
+        server = Server([sys.executable, str(peers.HERE / "fork_server.py"), folder])
     try:
         yield server
     finally:
@@ -123,74 +127,145 @@ class Load:
 
 
 COLUMNS = ["calls/s", "p50 ms", "p99 ms", "not 200"]
+FORKS = "python3, a fork a call"
+FORKS_AT_ONCE = 1000  # fork_server.py's max_children
+
+
+def rate(load):
+    return load.rate
+
+
+def p50(load):
+    return percentile(load.latencies, 0.5)
+
+
+def span(load):
+    return load.span
+
+
+def middle(runs, figure):
+    return sorted(runs, key=figure)[len(runs) // 2]
+
+
+def in_turns(report, run, cases):
+    """{case: its runs}, round after round. cases: {(server's name, x): a function that makes a Load}."""
+    loads, broken = {}, set()
+    for _ in range(run.rounds(3, 3)):
+        for case, measure in cases.items():
+            if case in broken:
+                continue
+            try:
+                loads.setdefault(case, []).append(measure())
+            except RuntimeError as why:
+                broken.add(case)
+                loads.pop(case, None)
+                report.broke(", ".join(map(str, case)), why)
+    return loads
+
+
+def compare(report, run, title, loads, label, figure, named, extra=None):
+    """A row a case: the run in the middle by `figure`, this as a ratio to forking's at the same x (`named`), and its spread."""
+    rows = []
+    for (name, x), runs in loads.items():
+        chosen = middle(runs, figure)
+        forks = loads.get((FORKS, x))
+        ratio = f"{figure(chosen) / median([figure(r) for r in forks]):.3g}" if forks else "-"
+        rows.append([f"{name}, {label(name, x)}", *chosen.row(), *(extra[1](name, x) if extra else []), ratio,
+                     f"{spread([figure(r) for r in runs]) * 100:.0f} %"])
+    report.table([title, *COLUMNS, *(extra[0] if extra else []), named, "spread"], rows, note=f"medians of {run.rounds(3, 3)} runs in turn")
+
+
+def curves(loads, figure, scale=1):
+    """{server: [[x, the median figure], ...]}."""
+    series = {}
+    for (name, x), runs in loads.items():
+        series.setdefault(name, []).append([x, median([figure(r) for r in runs]) * scale])
+    return series
 
 
 def throughput(report, run, servers):
-    """{name: best calls a second}: closed loops over several numbers of connections, the servers taking turns."""
+    """{name: best calls a second}: closed loops over several numbers of connections."""
     counts = {"full": [1, 8, 64, 256], "quick": [1, 64], "smoke": [2]}[run.size]
-    seconds = {"full": 3, "quick": 1, "smoke": 1}[run.size]
-    loads = {}
-    for _ in range(run.rounds(3)):
-        for connections in counts:
-            for name, port in servers.items():
-                loads.setdefault((name, connections), []).append(Load(port, ["noop"], connections, seconds=seconds))
-    rows, rates = [], {}
-    for (name, connections), runs in loads.items():
-        middle = sorted(runs, key=lambda x: x.rate)[len(runs) // 2]
-        rows.append([f"{name}, {connections} connections", *middle.row()])
-        rates.setdefault(name, {})[f"{connections} connections"] = middle.rate
-    report.table(["closed loop, noop", *COLUMNS], rows)
-    report.bars("HTTP: calls of noop", "calls a second", rates)
-    return {name: max(each.values()) for name, each in rates.items()}
+    seconds = {"full": 2, "quick": 1, "smoke": 1}[run.size]
+    loads = in_turns(report, run, {(name, n): lambda s=server, n=n: Load(s.port, ["noop"], n, seconds=seconds)
+                                   for n in counts for name, server in servers.items()})
+    compare(report, run, "closed loop, noop", loads, lambda _, n: f"{n} connections", rate, "/ forks")
+    rates = curves(loads, rate)
+    report.bars("HTTP: calls of noop", "calls a second",
+                {name: {f"{n} connections": r for n, r in points} for name, points in rates.items()})
+    return {name: max(r for _, r in points) for name, points in rates.items()}
 
 
 def offered(report, run, servers, best):
     """Latency where calls come at a given rate, whatever the server does: shares of each server's own best rate."""
     shares = {"full": [0.1, 0.3, 0.5, 0.7, 0.9, 1.1], "quick": [0.2, 0.6, 0.9], "smoke": [0.2]}[run.size]
-    rows, series = [], {}
-    for name, port in servers.items():
-        for share in shares:
-            load = Load(port, ["noop"], 32, seconds={"full": 3, "quick": 1, "smoke": 1}[run.size], rate=max(32, best[name] * share))
-            rows.append([f"{name}, {best[name] * share:,.0f}/s offered", *load.row()])
-            for q in (0.5, 0.99):
-                series.setdefault(f"{name}, p{q * 100:.0f}", []).append([load.rate, percentile(load.latencies, q) * 1000])
-    report.table(["offered load, noop", *COLUMNS], rows)
+    seconds = {"full": 2, "quick": 1, "smoke": 1}[run.size]
+    loads = in_turns(report, run, {(name, share): lambda s=servers[name], r=rates * share: Load(s.port, ["noop"], 32, seconds=seconds, rate=max(32, r))
+                                   for share in shares for name, rates in best.items()})
+    compare(report, run, "offered load, noop", loads, lambda name, share: f"{share:.0%} of its best: {best[name] * share:,.0f}/s", p50,
+            "p50 / forks'")
+    series = {}
+    for (name, _), runs in loads.items():
+        chosen = middle(runs, p50)
+        for q in (0.5, 0.99):
+            series.setdefault(f"{name}, p{q * 100:.0f}", []).append([chosen.rate, percentile(chosen.latencies, q) * 1000])
     report.curve("HTTP: latency against load", "calls a second", "ms", series)
 
 
-def functions(report, run, server):
+def functions(report, run, servers):
     """Calls spread over more and more functions: what a snapshot for each costs."""
-    counts = {"full": [1, 10, 100, 1000], "quick": [1, 100], "smoke": [3]}[run.size]
-    rows, points = [], []
-    uploaded = 0
-    for count in counts:
-        while uploaded < count:
-            server.put(f"f{uploaded}", NOOP)
-            uploaded += 1
-        names = [f"f{i}" for i in range(count)]
-        Load(server.port, names, 16, requests=2 * count + 16)  # each has been called
-        load = Load(server.port, names, 16, requests={"full": 10000, "quick": 2000, "smoke": 30}[run.size])
-        rows.append([f"{count} functions", *load.row(), f"{server.resident() / 2**20:.0f}"])
-        points.append([count, load.rate])
-    report.table(["in turn, 16 connections", *COLUMNS, "server MiB"], rows)
-    report.curve("HTTP: calls a second over functions", "functions", "calls a second", {"krait": points}, log_y=False)
+    counts = function_counts(run)
+    requests = {"full": 10000, "quick": 2000, "smoke": 30}[run.size]
+    resident, cases = {}, {}
+    for name, server in servers.items():
+        for i in range(counts[-1] if name != FORKS else 0):
+            server.put(f"f{i}", NOOP)
+        for count in counts:
+            names = [f"f{i}" for i in range(count)]
+            if name != FORKS:
+                Load(server.port, names, 16, requests=2 * count + 16)  # each has been called
+                resident[name, count] = f"{server.resident() / 2**20:.0f}"
+            cases[name, count] = lambda s=server, n=names, r=requests if name != FORKS else max(32, requests // 10): Load(s.port, n, 16, requests=r)
+    loads = in_turns(report, run, cases)
+    compare(report, run, "in turn, 16 connections", loads, lambda _, n: f"{n} functions", rate, "/ forks",
+            (["server MiB"], lambda name, n: [resident.get((name, n), "-")]))
+    report.curve("HTTP: calls a second over functions", "functions", "calls a second", curves(loads, rate))
 
 
-def in_flight(report, run, server):
+def function_counts(run):
+    return {"full": [1, 10, 100, 1000], "quick": [1, 100], "smoke": [3]}[run.size]
+
+
+def in_flight(report, run, servers):
     """Calls that sleep for half a second, all at once."""
     counts = {"full": [1, 10, 100, 1000, 10000], "quick": [1, 100, 1000], "smoke": [20]}[run.size]
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    rows, points = [], []
+    kept, cases = {}, {}
     for count in counts:
         if count + 100 > limit:
             report.left_out(f"{count} calls in flight, since a process may open {limit} files here")
             continue
-        before = server.resident()
-        load = Load(server.port, ["sleep"], count, requests=count)
-        rows.append([f"{count} calls of sleep(0.5)", f"{load.span:.2f}", *load.row(), f"{(server.resident() - before) / count / 1024:.0f}"])
-        points.append([count, load.span])
-    report.table(["in flight", "seconds for all", *COLUMNS, "KiB kept a call"], rows)
-    report.curve("HTTP: calls that sleep 0.5 s, all at once", "calls in flight", "seconds for all", {"krait": points})
+        for name, server in servers.items():
+            if name == FORKS and count > FORKS_AT_ONCE:
+                report.left_out(f"{name}, {count} in flight: it runs {FORKS_AT_ONCE} processes at once")
+                continue
+            cases[name, count] = lambda s=server, n=count: Load(s.port, ["sleep"], n, requests=n)
+    before = {name: server.resident() for name, server in servers.items()}
+
+    def kept_a_call(name, count):
+        """From the section's start to the end of the first round with so many: what stays is for the next ones."""
+        return [kept.get((name, count), "-")]
+
+    def measured(name, count, measure):
+        load = measure()
+        if name != FORKS:
+            kept.setdefault((name, count), f"{(servers[name].resident() - before[name]) / count / 1024:.0f}")
+        return load
+
+    loads = in_turns(report, run, {(name, n): lambda c=(name, n), m=m: measured(*c, m) for (name, n), m in cases.items()})
+    compare(report, run, "sleep(0.5), all at once", loads, lambda _, n: f"{n} in flight", span, "time / forks'",
+            (["s for all", "KiB kept a call"], lambda name, n: [f"{median([x.span for x in loads[name, n]]):.2f}", *kept_a_call(name, n)]))
+    report.curve("HTTP: calls that sleep 0.5 s, all at once", "calls in flight", "seconds for all", curves(loads, span))
 
 
 def section(report, run):
@@ -202,16 +277,18 @@ def section(report, run):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     try:
+        sources = {"noop": NOOP, "sleep": SLEEP}
+        many = {f"f{i}": NOOP for i in range(function_counts(run)[-1])}
         with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two, \
-                krait(run, one, 1) as single, krait(run, two, 2) as double, forking() as forks:
+                krait(run, one, 1) as single, krait(run, two, 2) as double, forking(sources | many) as forks:
             for server in (single, double):
-                server.put("noop", NOOP)
-                server.put("sleep", SLEEP)
-            servers = {"krait, 1 shard": single.port, "krait, 2 shards": double.port, "python3, a fork a call": forks.port}
+                for function, source in sources.items():
+                    server.put(function, source)
+            servers = {"krait, 1 shard": single, "krait, 2 shards": double, FORKS: forks}
             best = throughput(report, run, servers)
             offered(report, run, servers, best)
-            functions(report, run, double)
-            in_flight(report, run, single)
+            functions(report, run, servers)
+            in_flight(report, run, servers)
             report.figures(best_calls_a_second=best)
     except (RuntimeError, OSError, subprocess.TimeoutExpired) as why:
         report.failed("service", why)

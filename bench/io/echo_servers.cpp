@@ -4,6 +4,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <utility>  // which Boost 1.74 forgets
+
 #include <boost/asio.hpp>
 #include <cerrno>
 #include <cstdio>

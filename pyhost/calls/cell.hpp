@@ -86,6 +86,10 @@ class Cell {
   void run(const std::shared_ptr<Call>& call, What what, CallReport& report);
   Result<void> reset();
 
+  /// Whether it is what a call of such a function under such limits starts in.
+  [[nodiscard]] bool serves(const std::shared_ptr<const FunctionStart>& function, const CallLimits& of_call) const {
+    return start == function && limits == of_call;
+  }
   [[nodiscard]] PythonInstance& instance() { return *instance_; }
   std::shared_ptr<const FunctionStart> start;  ///< what it was made from
   CallLimits limits;                           ///< what it was made with

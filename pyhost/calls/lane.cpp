@@ -14,6 +14,8 @@ namespace {
 /// What an idle sandbox holds beside the pages of its memory that calls wrote to, which stay its own: stacks, tables, files.
 constexpr uint64_t IdleBytes = uint64_t{512} << 10;
 
+uint64_t idle_bytes_of(Cell& cell) { return IdleBytes + cell.instance().own_bytes(); }
+
 }  // namespace
 
 Lane::Lane(Core& core, io::Shard& shard) : core_(core), shard_(shard), scope_(shard) {}
@@ -96,7 +98,7 @@ void Lane::run(const std::shared_ptr<Call>& call) {
   load_--;
   core_.finish(call, std::move(report));
   tasks_.erase(call->id);
-  if (cell && cell->reset()) keep_cell(std::move(cell));
+  if (cell && is_wanted(*cell) && cell->reset()) keep_cell(std::move(cell));
   --running_, --cells_in_use_;
   pump();
 }
@@ -129,7 +131,7 @@ std::unique_ptr<Cell> Lane::start_and_run(const std::shared_ptr<Call>& call, Cal
 
 Result<std::unique_ptr<Cell>> Lane::take_cell(Call& call, const std::shared_ptr<const FunctionStart>& start) {
   const auto found = std::find_if(idle_.begin(), idle_.end(), [&](const std::unique_ptr<Cell>& cell) {
-    return cell->start == start && cell->limits == call.limits;
+    return cell->serves(start, call.limits);
   });
   if (found == idle_.end()) {
     auto cell = Cell::create(*this, start->snapshot, call.limits);
@@ -142,6 +144,13 @@ Result<std::unique_ptr<Cell>> Lane::take_cell(Call& call, const std::shared_ptr<
   return cell;
 }
 
+/// Whether keeping it is worth its reset: where it would only drive out its like, as most of a burst's sandboxes would, it is not.
+/// What it would hold is known after the reset; its like tells it before.
+bool Lane::is_wanted(const Cell& cell) const {
+  if (idle_.empty() || !idle_.back()->serves(cell.start, cell.limits)) return true;
+  return idle_bytes_ + idle_bytes_of(*idle_.back()) <= core_.options.idle_bytes;
+}
+
 void Lane::keep_cell(std::unique_ptr<Cell> cell) {
   count_idle(*cell, 1);
   idle_.push_front(std::move(cell));
@@ -152,7 +161,7 @@ void Lane::keep_cell(std::unique_ptr<Cell> cell) {
 }
 
 void Lane::count_idle(Cell& cell, int sign) {
-  const uint64_t bytes = (IdleBytes + cell.instance().own_bytes()) * static_cast<uint64_t>(sign);
+  const uint64_t bytes = idle_bytes_of(cell) * static_cast<uint64_t>(sign);
   idle_bytes_ += bytes;
   core_.idle_bytes += bytes;
   core_.idle += static_cast<uint64_t>(sign);

@@ -48,6 +48,7 @@ class Lane {
   std::unique_ptr<Cell> start_and_run(const std::shared_ptr<Call>& call, CallReport& report);
   void refuse(const std::shared_ptr<Call>& call, const char* why);
   Result<std::unique_ptr<Cell>> take_cell(Call& call, const std::shared_ptr<const FunctionStart>& start);
+  [[nodiscard]] bool is_wanted(const Cell& cell) const;
   void keep_cell(std::unique_ptr<Cell> cell);
   void count_idle(Cell& cell, int sign);
 

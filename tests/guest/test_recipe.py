@@ -119,8 +119,8 @@ class Keys(CacheCase):
         def keys():
             return {step.name: step.key for step in runner.ordered(self.fresh_goal())}
         before = keys()
-        for changed, expected in (("pyfaasm/pyfaasm/core.py", {"runtime"}), ("reactor.c", {"reactor", "runtime"}),
-                                  ("recipe/runner.py", set()), ("recipe/native.py", {"native", "cpython", "stdlib", "reactor", "runtime"})):
+        for changed, expected in (("pyfaasm/pyfaasm/core.py", {"runtime"}), ("reactor.c", {"reactor", "runtime"}), ("ffi/ffi.c", {"extensions", "runtime"}),
+                                  ("recipe/runner.py", set()), ("recipe/native.py", {"native", "cpython", "stdlib", "reactor", "extensions", "runtime"})):
             real = Path.read_bytes
 
             def read_bytes(path, name=changed):

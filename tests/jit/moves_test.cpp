@@ -30,7 +30,7 @@ TEST_CASE("random parallel moves keep every value") {
   for (int round = 0; round < 20000; ++round) {
     const bool floats = random() % 2;
     std::vector<Loc> places;
-    for (uint32_t i = 0; i < 6; ++i) places.push_back(Loc::reg(floats ? Xmm(i) : std::array{Rax, Rcx, Rdx, Rbx, Rsi, Rdi}[i]));
+    for (uint32_t i = 0; i < 6; ++i) places.push_back(Loc::reg(floats ? Xmm(i) : PReg{std::array{Rax, Rcx, Rdx, Rbx, Rsi, Rdi}[i]}));
     for (uint32_t i = 0; i < 3; ++i) places.push_back({Loc::Slot, i});
     Machine machine;
     for (size_t i = 0; i < places.size(); ++i) machine[key(places[i])] = 100 + i;

@@ -6,6 +6,8 @@
 #include <thread>
 #include <utility>
 
+#include "engine/store.hpp"
+#include "pyhost/io_waiter.hpp"
 #include "tests/io/fixture.hpp"
 #include "tests/pyhost/files.hpp"
 #include "tests/pyhost/scratch.hpp"
@@ -85,6 +87,28 @@ TEST_CASE("each call on files of this machine parks, through the ring or the blo
       CHECK(error_of(d.remove_directory("dir")) == Errno::NoEnt);
     });
   }
+}
+
+TEST_CASE("a file server's timeout is the guest's to see, the coroutine's deadline ends the guest") {
+  struct Counting final : IoWaiter {
+    int ended = 0;
+    void on_cancel(engine::Store&) override { ++ended; }
+  };
+  io::in_coroutine([] {
+    engine::Store store;
+    Counting waiter;
+    const GuestTurn turn(waiter, store);
+    const auto timed_out = [&] { return waiter.wait_with([] { return -ETIMEDOUT; }); };
+    CHECK(timed_out() == -ETIMEDOUT);
+    CHECK(waiter.ended == 0);
+    io::current()->set_deadline(io::Deadline(std::chrono::hours(1)));
+    CHECK(timed_out() == -ETIMEDOUT);
+    CHECK(waiter.ended == 0);
+    io::current()->set_deadline(io::Deadline(std::chrono::nanoseconds(0)));
+    CHECK(timed_out() == -ETIMEDOUT);
+    CHECK(waiter.ended == 1);
+    io::current()->set_deadline({});
+  });
 }
 
 TEST_CASE("others run while a coroutine works on files") {

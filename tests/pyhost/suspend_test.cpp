@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/atomics.hpp"
 #include "io/runtime.hpp"
 #include "tests/engine/guest.hpp"
 #include "tests/support/compiler.hpp"
@@ -149,5 +150,29 @@ TEST_CASE("a cancel reaches a guest in its host function's wait, as a trap") {
     CHECK(task.join() == 0);
     CHECK(kind == TrapKind::Host);
     CHECK(order.size() < 10);
+  });
+}
+
+TEST_CASE("memory.atomic.wait gives way to the shard's other coroutines, and one of them may notify it") {
+  on_each_engine([](engine::Compiler* compiler) {
+    Guest guest({.native_stack_limit = io::current()->stack_limit() + StackForHost, .compiler = compiler});
+    guest.instantiate(R"((module
+      (memory (export "memory") 1 1 shared)
+      (func (export "wait") (result i32) (memory.atomic.wait32 (i32.const 0) (i32.const 0) (i64.const -1)))
+      (func (export "timed") (result i32) (memory.atomic.wait32 (i32.const 0) (i32.const 0) (i64.const 2000000)))))");
+    int turns = 0;
+    guest.store.on_yield = [] { io::yield(); };
+    io::Scope scope;
+    scope.spawn([&] {
+      while (turns < 100) ++turns, io::yield();
+      engine::Memory* memory = guest.instance->export_memory("memory");
+      while (engine::atomic_notify(memory->base(), 1) == 0) io::yield();
+    });
+    CHECK(guest.get<int32_t>("wait") == 0);
+    CHECK(turns == 100);
+    CHECK(guest.get<int32_t>("timed") == 2);
+    scope.join();
+    guest.store.on_yield = [&] { guest.store.interrupt(engine::InterruptStop); };
+    CHECK(test::kind_of(guest.call<int32_t>("wait")) == TrapKind::Interrupted);
   });
 }

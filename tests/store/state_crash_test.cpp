@@ -85,7 +85,7 @@ TEST_CASE("state pushed by processes that are killed at any point") {
   std::array<Writer, Writers> writers;
   for (int round = 0; round < 40; ++round) {
     CAPTURE(round);
-    run_and_kill(folder, writers, random() % 40'000);
+    run_and_kill(folder, writers, static_cast<unsigned>(random() % 40'000));
     auto store = StateStore::open(folder);
     REQUIRE_MESSAGE(store.ok(), (store.ok() ? "" : store.error().message));
     std::array<uint64_t, Writers> logged{};

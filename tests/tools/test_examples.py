@@ -37,7 +37,7 @@ class Examples(KraitTest):
         self.call("state_test_read")
 
     def test_those_that_check_themselves(self):
-        for name in ("env_check", "lang_test", "hash_check", "pickle_check", "pyc_check"):
+        for name in ("env_check", "lang_test", "hash_check", "pickle_check", "pyc_check", "ctypes_check"):
             with self.subTest(name):
                 self.call(name)
 

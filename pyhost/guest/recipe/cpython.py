@@ -6,8 +6,11 @@ what a program that embeds libpython has to add.
 from pathlib import Path
 
 from . import libraries, native, toolchain
-from .runner import Context, Step
+from .runner import Context, GUEST, Step
 
+# In front of the sources that call functions of extensions; not by CFLAGS, which sysconfig would hand on to others.
+TOLERANT = GUEST / "tolerant.h"
+CALLERS = ("Objects/call.o", "Objects/descrobject.o", "Objects/methodobject.o", "Python/ceval.o")
 PROBE = """include Makefile
 krait-link-libraries:
 \t@echo $(MODLIBS) $(LIBS) $(SYSLIBS) > link-libraries
@@ -36,6 +39,7 @@ def _build(context: Context, folder: Path) -> None:
                 [native.configure_from(folder), "--host=wasm32-wasip1", "--build=x86_64-pc-linux-gnu",
                  f"--with-build-python={native.STEP.path}/python", "--prefix=/", "--with-ensurepip=no", "--with-pymalloc",
                  "--disable-test-modules"], folder, env, count="^checking", total=native.CHECKS)
+    context.make("compile callers", [*CALLERS, f"EXTRA_CFLAGS=-include {TOLERANT}"], folder, env)
     context.make("compile", ["python.wasm", f"libpython{native.SHORT}.a", "pybuilddir.txt"], folder, env)
     (folder / "probe.mk").write_text(PROBE)
     context.run("link libraries", ["make", "-s", "-f", "probe.mk", "krait-link-libraries"], folder, env)
@@ -44,5 +48,5 @@ def _build(context: Context, folder: Path) -> None:
         path.unlink()
 
 
-STEP = Step("cpython", "CPython for wasm", _build, inputs=(Path(__file__).resolve(),),
+STEP = Step("cpython", "CPython for wasm", _build, inputs=(Path(__file__).resolve(), TOLERANT),
             after=(native.SOURCE, native.STEP, toolchain.STEP, *libraries.STEPS), disk=400)

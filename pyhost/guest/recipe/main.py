@@ -11,7 +11,7 @@ from .runner import Failure, LOG_TAIL_LINES, Step, cache_folder, check_space, or
 TOOLS = {"clang-19": "clang-19", "wasm-ld-19": "lld-19", "llvm-ar-19": "llvm-19", "make": "make", "gcc": "gcc", "tar": "tar",
          "xz": "xz-utils", "dpkg-deb": "dpkg", "tclsh": "tcl"}
 
-PATHS = {"python.wasm": "python.wasm", "reactor": "python-reactor.wasm", "stdlib": "stdlib", "image": "python313.zip"}
+PATHS = {"python.wasm": "python.wasm", "reactor": "python-reactor.wasm", "stdlib": "stdlib", "image": "python313.zip", "cc": "bin/wasm-cc"}
 
 
 def check_tools() -> None:

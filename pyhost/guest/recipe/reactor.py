@@ -2,12 +2,13 @@
 import shlex
 from pathlib import Path
 
-from . import cpython, image, native, toolchain
+from . import cpython, exports, image, native, toolchain
 from .libraries import environment
 from .runner import Context, GUEST, Step
 
-UNITS = ("reactor.c", "boot.c", "hostmodule.c", "alarm.c", "sleep.c", "state.c", "socket.c", "resolve.c")
-HEADERS = ("krait_socket.h", "include/netdb.h", "krait_host.h", "boot.h", "hostmodule.h", "alarm.h", "krait_state.h", "state.h")
+UNITS = ("reactor.c", "boot.c", "hostmodule.c", "alarm.c", "sleep.c", "state.c", "dlfcn.c", "socket.c", "resolve.c")
+HEADERS = ("krait_socket.h", "include/netdb.h", "krait_host.h", "boot.h", "hostmodule.h", "alarm.h", "krait_state.h", "state.h",
+           "krait_dynlink.h", "tolerant.h")
 WARNINGS = ("-Wall", "-Wextra", "-Wconversion", "-Werror", "-Wno-unused-parameter", "-Wno-missing-field-initializers", "-Wno-sign-conversion", "-Wno-c23-extensions")
 # As CPython's own link: the C stack lies below the data, so that its overflow traps.
 LAYOUT = ("-z", "stack-size=8388608", "-Wl,--stack-first", "-Wl,--initial-memory=20971520")
@@ -47,13 +48,15 @@ def _build(context: Context, folder: Path) -> None:
         context.run(f"compile {unit}", [compiler, "-O3", "-DNDEBUG", *WARNINGS, *includes, "-c", GUEST / unit, "-o", objects[-1]],
                     folder, environment())
     linked = shlex.split((cpython.STEP.path / "link-libraries").read_text())
-    exports = [f"-Wl,--export={name}" for name in ("malloc", "free")]
-    context.run("link", [compiler, "-mexec-model=reactor", *LAYOUT, *exports, *objects, f"libpython{native.SHORT}.a", *linked,
+    # For shared libraries; malloc and free for the host too.
+    response = folder / "exports.rsp"
+    response.write_text("\n".join(exports.flags(cpython.STEP.path / f"libpython{native.SHORT}.a", objects)))
+    context.run("link", [compiler, "-mexec-model=reactor", *LAYOUT, f"@{response}", *objects, f"libpython{native.SHORT}.a", *linked,
                          "-o", folder / "python-reactor.wasm"], cpython.STEP.path, environment())
     context.run("strip", ["llvm-strip-19", "--strip-debug", "python-reactor.wasm"], folder)
-    for path in (*objects, *folder.glob("*.bin")):
+    for path in (*objects, response, *folder.glob("*.bin")):
         path.unlink()
 
 
 STEP = Step("reactor", "reactor", _build,
-            inputs=(Path(__file__).resolve(), image.SCRIPT, *(GUEST / name for name in (*UNITS, *HEADERS))), after=(cpython.STEP,), disk=60)
+            inputs=(Path(__file__).resolve(), Path(exports.__file__).resolve(), image.SCRIPT, *(GUEST / name for name in (*UNITS, *HEADERS))), after=(cpython.STEP,), disk=60)

@@ -4,12 +4,14 @@ RUNTIME/python.wasm          CPython as a WASI command; wants stdlib/ as /lib
 RUNTIME/python-reactor.wasm  CPython as a reactor; wants python313.zip as /lib/python313.zip
 RUNTIME/stdlib/python3.13/   sources, bytecode and CPython's own tests; pyfaasm in its site-packages
 RUNTIME/python313.zip        the image: bytecode and sources, without the tests, pyfaasm included
+RUNTIME/lib-dynload/         the library's C extensions; krait shows them as /lib/python3.13/lib-dynload
+RUNTIME/bin, include         what builds others (extensions.py)
 """
 import os
 import shutil
 from pathlib import Path
 
-from . import cpython, image, native, reactor
+from . import cpython, extensions, image, native, reactor
 from .runner import Context, GUEST, Step
 
 PYFAASM = GUEST / "pyfaasm" / "pyfaasm"
@@ -58,6 +60,8 @@ def _runtime(context: Context, folder: Path) -> None:
     _hardlink(reactor.STEP.path / "python-reactor.wasm", folder / "python-reactor.wasm")
     tree = folder / "stdlib" / "python3.13"
     shutil.copytree(STDLIB.path / "python3.13", tree, copy_function=_hardlink)
+    for part in ("lib-dynload", "bin", "include"):
+        shutil.copytree(extensions.STEP.path / part, folder / part, copy_function=_hardlink)
     package = tree / "site-packages" / "pyfaasm"
     shutil.copytree(PYFAASM, package, ignore=shutil.ignore_patterns("__pycache__"))
     _asyncio(tree / "asyncio")
@@ -73,4 +77,4 @@ STDLIB = Step("stdlib", "standard library", _stdlib, inputs=_INPUTS, after=(nati
 def step() -> Step:
     """The goal. Its inputs include pyfaasm's files as they are now."""
     package = tuple(sorted(path for path in PYFAASM.rglob("*") if path.is_file() and "__pycache__" not in path.parts))
-    return Step("runtime", "runtime", _runtime, inputs=(*_INPUTS, *package, ASYNCIO), after=(STDLIB, cpython.STEP, reactor.STEP), disk=50)
+    return Step("runtime", "runtime", _runtime, inputs=(*_INPUTS, *package, ASYNCIO), after=(STDLIB, cpython.STEP, reactor.STEP, extensions.STEP), disk=50)
