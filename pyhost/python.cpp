@@ -340,6 +340,7 @@ engine::Outcome<> PythonInstance::alarm(Alarm kind, uint64_t limit_ms) {
 }
 Result<void> PythonInstance::warm() {
   State& s = *state_;
+  const GuestTurn turn(s.wasi->waiter(), *s.store);
   FuncInstance* warm = s.instance->export_func("krait_warm");
   if (!warm) return Error{"the Python runtime lacks the export krait_warm: build it again"};
   const auto status = s.enter(warm);
