@@ -114,6 +114,10 @@ class PythonSnapshot {
 
 /// What the runtime's cache has under `key`, mapped; null where that is nothing.
 std::shared_ptr<const PythonSnapshot> cached_snapshot(const PythonRuntime& runtime, const store::Digest& key);
+/// Keeps `snapshot` in the runtime's cache under `key`. Returns it mapped from there, so that the system can take its pages back and read
+/// them again, or `snapshot` itself, in memory, where there is no cache or it does not keep it.
+std::shared_ptr<const PythonSnapshot> keep_snapshot(const PythonRuntime& runtime, const store::Digest& key,
+                                                    std::shared_ptr<const PythonSnapshot> snapshot);
 /// Python started, and what failing calls need imported: from the cache, or made and kept there. `native_stack_limit` as in
 /// PythonOptions.
 Result<std::shared_ptr<const PythonSnapshot>> base_snapshot(const std::shared_ptr<const PythonRuntime>& runtime,

@@ -151,7 +151,7 @@ Result<engine::Compiler*> EngineOption::compiler() const {
 Result<std::shared_ptr<const pyhost::PythonRuntime>> load_python(engine::Compiler* compiler) {
   const auto paths = find_runtime();
   if (!paths) return paths.error();
-  constexpr uint64_t Cap = uint64_t{1} << 30;
+  constexpr uint64_t Cap = uint64_t{4} << 30;
   std::shared_ptr<pyhost::ImageCache> cache;
   if (const auto folder = cache_folder()) cache = std::make_shared<pyhost::ImageCache>(
         (*folder / "images").string(), Cap, [](const std::string& line) { std::fprintf(stderr, "krait: %s\n", line.c_str()); });

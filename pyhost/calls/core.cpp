@@ -175,7 +175,6 @@ std::shared_ptr<const FunctionStart> Core::make_start(Lane& lane, const std::sha
     else report.error = module.error().to_string();
     return module ? start : nullptr;
   }
-  const std::shared_ptr<ImageCache>& cache = python->cache();
   const store::Digest key = ImageCache::key({"function", python->identity(), function.info.user, function.info.name, function.info.digest.hex()});
   if ((start->snapshot = cached_snapshot(*python, key))) {
     start->loaded = true;
@@ -210,7 +209,7 @@ std::shared_ptr<const FunctionStart> Core::make_start(Lane& lane, const std::sha
       start->snapshot = std::move(*snapshot);
       start->loaded = true;
     }
-  if (cache) (void)io::offload([&] { cache->keep(start->loaded ? key : bare_key, start->snapshot->encode_plain()); });
+  (void)io::offload([&] { start->snapshot = keep_snapshot(*python, start->loaded ? key : bare_key, std::move(start->snapshot)); });
   report = CallReport{};
   return start;
 }

@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import json
 import os
+import pathlib
 import re
 import signal
 import socket
@@ -171,6 +172,16 @@ class Serve(KraitTest):
             self.assertEqual((status, report["error"], report["type"], report["message"], report["end"]), (500, "exception", "ValueError", "no", "raised"))
             self.assertGreater(report["times_ns"]["run"], 0)
             self.assertGreater(report["peak_memory"], 1 << 20)
+
+    def test_the_images_of_functions_are_files_that_the_system_can_take_back(self):
+        server = self.serve()
+        source = "from pyfaasm import *\ndef faasm_main():\n    set_output(b'%d')\n"
+        for i in range(3):
+            server.put(f"f{i}", source % i)
+            self.assertEqual(server.request("POST", f"/call/u/f{i}")[2], b"%d" % i)
+        maps = pathlib.Path(f"/proc/{server.process.pid}/maps").read_text(encoding="utf-8")
+        self.assertGreaterEqual(len(set(re.findall(r"/images/plain/\w+", maps))), 3)
+        self.assertNotIn("memfd:krait-image", maps)
 
     def test_what_was_uploaded_last_runs(self):
         """Faasm's flush and thrice: the same name, three sources, called often, on all shards and from more than one server."""
