@@ -438,6 +438,8 @@ Result<CallResult> PythonInstance::invoke(const CallRequest& request) {
   State& s = *state_;
   if (!s.usable) return Spent;
   const GuestTurn turn(s.wasi->waiter(), *s.store);
+  s.sandbox.user = request.user;
+  s.sandbox.function = request.function;
   s.sandbox.entry = request.entry;
   s.sandbox.input = request.input;
   GuestText entry(*s.store, *s.memory, *s.malloc, *s.free, request.entry);

@@ -73,7 +73,7 @@ def the_output():
 
 @check("call_info", "check_python_bindings", "on_restore")
 def the_call():
-    assert call_info() == {"user": "u", "function": "every_name", "entry": "faasm_main"}
+    assert call_info() == {"user": "u", "function": "every_name", "entry": "faasm_main"}, call_info()
     check_python_bindings()
     assert len(RESTORED) == 1
 
