@@ -189,10 +189,10 @@ print(u.sendto(b"x", ("127.0.0.1", {port})))
 
 RECEIVE = """
 import socket
-from pyfaasm import read_input, write_output
+from pyfaasm import get_input, set_output
 def faasm_main():
-    s = socket.create_connection(("127.0.0.1", int(read_input())))
-    write_output(s.recv(100))
+    s = socket.create_connection(("127.0.0.1", int(get_input())))
+    set_output(s.recv(100))
 """
 
 
@@ -236,7 +236,7 @@ class Service(KraitTest):
         server = self.serve("--allow-net", "127.0.0.1:*", "--allow-listen", "0")
         server.put("receive", RECEIVE)
         server.put("accept", "import socket\ndef faasm_main():\n    s = socket.create_server(('127.0.0.1', 0))\n    s.accept()\n")
-        server.put("stubborn", RECEIVE.replace("    write_output(s.recv(100))", "    while True:\n        try: s.recv(100)\n        except TimeoutError: pass"))
+        server.put("stubborn", RECEIVE.replace("    set_output(s.recv(100))", "    while True:\n        try: s.recv(100)\n        except TimeoutError: pass"))
         for name in "receive", "accept", "stubborn":
             status, _, body = server.request("POST", f"/call/u/{name}?wall_ms=300&grace_ms=100", str(port))
             self.assertEqual((status, json.loads(body)["error"]), (504, "timeout"), name)
@@ -251,11 +251,11 @@ class Service(KraitTest):
         server = self.serve()
         server.put("pair", """
 import socket
-from pyfaasm import write_output
+from pyfaasm import set_output
 a, b = socket.socketpair()
 def faasm_main():
     a.send(b"x")
-    write_output(b.recv(10))
+    set_output(b.recv(10))
 """)
         for _ in range(3):
             self.assertEqual(server.request("POST", "/call/u/pair")[2], b"x")
