@@ -260,6 +260,114 @@ def faasm_main():
         for _ in range(3):
             self.assertEqual(server.request("POST", "/call/u/pair")[2], b"x")
 
+    def test_two_calls_on_one_shard_talk(self):
+        server = self.serve("--allow-net", "localhost:*", "--allow-listen", "0")
+        server.put("ask", """
+import asyncio
+from pyfaasm import await_call_output, chain, list_state_keys, read_state, write_state
+def listen():
+    async def main():
+        done = asyncio.Event()
+        async def serve(reader, writer):
+            writer.write((await reader.readline()).upper())
+            await writer.drain()
+            writer.close()
+            done.set()
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        write_state("port", str(server.sockets[0].getsockname()[1]).encode())
+        await done.wait()
+        server.close()
+        return b"served"
+    return asyncio.run(main())
+def faasm_main():
+    callee = chain(listen)
+    async def main():
+        async with asyncio.timeout(60):
+            while "port" not in list_state_keys():
+                await asyncio.sleep(0.005)
+            reader, writer = await asyncio.open_connection("127.0.0.1", int(read_state("port")))
+            writer.write(b"hello\\n")
+            return await reader.read()
+    answer = asyncio.run(main())
+    return answer + await_call_output(callee)
+""")
+        status, _, body = server.request("POST", "/call/u/ask")
+        self.assertEqual((status, body), (200, b"HELLO\nserved"), body)
+
+    def test_a_waiting_call_leaves_its_shard_to_others(self):
+        silent = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(silent.close)
+        port = silent.getsockname()[1]
+        server = self.serve("--allow-net", "localhost:*", "--allow-listen", "0", "--max-running", "2")
+        waits = {
+            "recv": "s.recv(1)", "poll": "import select\n    p = select.poll()\n    p.register(s, select.POLLIN)\n    p.poll()",
+            "select": "import select\n    select.select([s], [], [])", "makefile": "s.makefile('rb').read()",
+            "accept": "l = socket.create_server(('127.0.0.1', 0))\n    l.accept()",
+            "asyncio": "import asyncio\n    async def main():\n        r, w = await asyncio.open_connection(sock=s)\n        await r.read()\n    asyncio.run(main())"}
+        server.put("quick", "def faasm_main():\n    return b'quick'\n")
+        for name, wait in waits.items():
+            server.put(name, "import socket\nfrom pyfaasm import get_input\ndef faasm_main():\n"
+                             "    s = socket.create_connection(('127.0.0.1', int(get_input())))\n    " + wait + "\n")
+        body = str(port).encode()
+        silent.settimeout(60)
+        for name in waits:
+            with socket.create_connection(("127.0.0.1", server.port), timeout=60) as client:
+                client.sendall(b"POST /call/u/%s HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n%s" % (name.encode(), len(body), body))
+                with silent.accept()[0] as peer:
+                    peer.settimeout(60)
+                    self.assertEqual(server.request("POST", "/call/u/quick")[2], b"quick", name)
+                    client.close()  # which cancels the call, and that closes its socket
+                    self.assertEqual(peer.recv(1), b"", name)
+        server.until(lambda stats: stats["running"] == 0)
+
+    def test_nothing_survives_a_reset(self):
+        silent = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(silent.close)
+        server = self.serve("--allow-net", "localhost:*", "--allow-listen", "0")
+        server.put("leak", """
+import os, socket
+from pyfaasm import get_input
+kept = []
+def faasm_main():
+    before = len(kept)
+    for number in range(3, 1024):
+        try: os.fstat(number)
+        except OSError: continue
+        if number > 3: before += 1
+    kept.append(socket.create_connection(("127.0.0.1", int(get_input()))))
+    kept.append(socket.create_server(("127.0.0.1", 0)))
+    kept.extend(socket.socketpair())
+    kept.extend(os.pipe())
+    return b"%d %d" % (before, kept[1].getsockname()[1])
+""")
+        silent.settimeout(60)
+        for _ in range(3):
+            status, _, body = server.request("POST", "/call/u/leak", str(silent.getsockname()[1]))
+            self.assertEqual(status, 200, body)
+            before, port = map(int, body.split())
+            self.assertEqual((status, before), (200, 0))
+            with silent.accept()[0] as peer:
+                peer.settimeout(60)
+                self.assertEqual(peer.recv(1), b"")
+            with self.assertRaises(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.1", port))
+
+    def test_open_files_bound_sockets_too(self):
+        server = self.serve("--allow-net", "localhost:*")
+        server.put("many", """
+import errno, socket
+def faasm_main():
+    kept = []
+    try:
+        while True: kept.append(socket.socket())
+    except OSError as error:
+        assert error.errno == errno.EMFILE
+        return str(len(kept)).encode()
+""")
+        self.assertEqual(server.request("POST", "/call/u/many?open_files=10")[2], b"6")
+        self.assertEqual(server.request("POST", "/call/u/many?sockets=5")[2], b"5")
+        self.assertEqual(server.request("POST", "/call/u/many")[2], b"64")
+
 
 if __name__ == "__main__":
     need_runtime()
