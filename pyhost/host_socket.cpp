@@ -1,6 +1,5 @@
 // Sockets of this machine: always non-blocking here, whatever the guest sees; waits are the Waiter's. Each address is checked in the call
 // that acts on it, on the host's own copy of it.
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
@@ -11,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "pyhost/name_lookup.hpp"
 #include "pyhost/network.hpp"
 
 namespace krait::pyhost {
@@ -22,6 +22,13 @@ constexpr size_t MaxKnown = 256;
 IoResult<void> checked(int result) {
   if (result < 0) return errno_from_host(errno);
   return {};
+}
+
+/// The errno of a call that should have made a descriptor: its place is free again.
+Errno refused(Network::Shared& shared) {
+  const Errno error = errno_from_host(errno);
+  shared.give_place_back();
+  return error;
 }
 
 struct HostAddress {
@@ -65,13 +72,12 @@ struct HostAddress {
 
 class HostSocket final : public Socket {
  public:
+  /// Takes over the descriptor and a place.
   HostSocket(std::shared_ptr<Network::Shared> shared, int fd, uint16_t family, FileType type)
-      : shared_(std::move(shared)), fd_(fd), family_(family), type_(type) {
-    shared_->sockets++;
-  }
+      : shared_(std::move(shared)), fd_(fd), family_(family), type_(type) {}
   ~HostSocket() override {
     ::close(fd_);
-    shared_->sockets--;
+    shared_->give_place_back();
   }
   [[nodiscard]] FileType type() const override { return type_; }
   [[nodiscard]] int poll_fd() const override { return fd_; }
@@ -98,7 +104,8 @@ class HostSocket final : public Socket {
     msghdr message = of(from);
     if (to) {
       if (type_ == FileType::SocketStream) return Errno::IsConn;
-      if (!shared_->policy->may_connect(*to, shared_->known)) return Errno::Access;
+      if (*to != allowed_ && !shared_->policy->may_connect(*to, shared_->known)) return Errno::Access;
+      allowed_ = *to;
       receiver = HostAddress(*to);
       message.msg_name = receiver.get(), message.msg_namelen = receiver.size;
     }
@@ -131,10 +138,10 @@ class HostSocket final : public Socket {
   }
 
   IoResult<std::shared_ptr<Socket>> accept(SocketAddress& from) override {
-    if (shared_->sockets >= shared_->max_sockets) return Errno::MFile;
+    if (const Errno full = shared_->take_place(); full != Errno::Success) return full;
     HostAddress sender;
     const int fd = ::accept4(fd_, sender.get(), &sender.size, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd < 0) return errno_from_host(errno);
+    if (fd < 0) return refused(*shared_);
     from = sender.ours();
     return std::shared_ptr<Socket>(std::make_shared<HostSocket>(shared_, fd, family_, type_));
   }
@@ -189,6 +196,7 @@ class HostSocket final : public Socket {
   const int fd_;
   const uint16_t family_;
   const FileType type_;
+  SocketAddress allowed_;  // the last that was sent to: a policy's yes does not change
   bool bound_ = false;
 };
 
@@ -204,45 +212,27 @@ IoResult<std::shared_ptr<Socket>> Network::open(uint16_t family, FileType type) 
   if (!shared_->policy || shared_->max_sockets == 0) return Errno::Access;
   if (family != 4 && family != 6) return Errno::AfNoSupport;
   if (type != FileType::SocketStream && type != FileType::SocketDgram) return Errno::ProtoType;
-  if (shared_->sockets >= shared_->max_sockets) return Errno::MFile;
+  if (const Errno full = shared_->take_place(); full != Errno::Success) return full;
   const int kind = type == FileType::SocketStream ? SOCK_STREAM : SOCK_DGRAM;
   const int fd = ::socket(family == 4 ? AF_INET : AF_INET6, kind | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0) return errno_from_host(errno);
+  if (fd < 0) return refused(*shared_);
   return std::shared_ptr<Socket>(std::make_shared<HostSocket>(shared_, fd, family, type));
 }
 
-Errno Network::may_look_up(const std::string& name) {
+IoResult<std::vector<SocketAddress>> Network::look_up(const std::string& name, Waiter& waiter) {
   used_ = true;
-  return shared_->policy && shared_->max_sockets != 0 && shared_->policy->may_resolve(name) ? Errno::Success : Errno::Access;
-}
-
-Network::Found Network::look_up(const std::string& name) {
-  addrinfo hints{}, *list = nullptr;
-  hints.ai_socktype = SOCK_STREAM;
-  Found found;
-  switch (getaddrinfo(name.c_str(), nullptr, &hints, &list)) {
-    case 0: break;
-    case EAI_AGAIN: found.error = Errno::Again; return found;
-    default: found.error = Errno::NoEnt; return found;
-  }
-  for (const addrinfo* one = list; one; one = one->ai_next) {
-    HostAddress address;
-    address.size = std::min<socklen_t>(one->ai_addrlen, sizeof address.storage);
-    std::memcpy(&address.storage, one->ai_addr, address.size);
-    if (const SocketAddress ours = address.ours(); ours.family != 0) found.addresses.push_back(ours);
-  }
-  freeaddrinfo(list);
-  if (found.addresses.empty()) found.error = Errno::NoEnt;
-  return found;
-}
-
-void Network::learn(const std::string& name, const Found& found) {
+  if (!shared_->policy || shared_->max_sockets == 0 || !shared_->policy->may_resolve(name)) return Errno::Access;
+  if (!shared_->policy->take_place()) return Errno::Again;  // it takes descriptors, too
+  const NamesFound found = look_up_name(name, shared_->policy->name_servers(), waiter);
+  shared_->policy->give_place_back();
+  if (found.error != Errno::Success) return found.error;
   auto& known = shared_->known;
   for (const SocketAddress& address : found.addresses) {
     const bool have = std::any_of(known.begin(), known.end(), [&](const auto& one) { return one.name == name && one.address.same_host(address); });
     if (!have) known.push_back({name, address});
   }
   if (known.size() > MaxKnown) known.erase(known.begin(), known.end() - MaxKnown);
+  return found.addresses;
 }
 
 }  // namespace krait::pyhost

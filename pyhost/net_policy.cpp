@@ -1,12 +1,18 @@
 // The address that is checked is the address that is connected: a name's rule counts for the very addresses that this sandbox's
-// own look-up gave, and never for private ones, so that no answer of a name server opens the way to this machine.
+// own look-up gave, and never for private ones or this machine's, so that no answer of a name server opens the way to this machine.
 #include "pyhost/net_policy.hpp"
 
 #include <arpa/inet.h>
+#include <ifaddrs.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <charconv>
+#include <cstddef>
 #include <cstring>
+#include <optional>
+
+#include "pyhost/name_lookup.hpp"
 
 namespace krait::pyhost {
 namespace {
@@ -81,6 +87,21 @@ bool SocketAddress::is_public() const {
   return head >> 29 == 1 && head >> 9 != 0x20010000 >> 9 && head != 0x20010db8 && head >> 16 != 0x2002;
 }
 
+bool SocketAddress::is_own() const {
+  const SocketAddress wanted = plain();
+  ifaddrs* all = nullptr;
+  if (getifaddrs(&all) != 0) return true;  // to be on the safe side
+  bool found = false;
+  for (const ifaddrs* one = all; one && !found; one = one->ifa_next) {
+    const int family = one->ifa_addr ? one->ifa_addr->sa_family : AF_UNSPEC;
+    const auto* bytes = reinterpret_cast<const uint8_t*>(one->ifa_addr);
+    if (family == AF_INET) found = wanted.family == 4 && std::memcmp(bytes + offsetof(sockaddr_in, sin_addr), wanted.bytes.data(), 4) == 0;
+    if (family == AF_INET6) found = wanted.family == 6 && std::memcmp(bytes + offsetof(sockaddr_in6, sin6_addr), wanted.bytes.data(), 16) == 0;
+  }
+  freeifaddrs(all);
+  return found;
+}
+
 Result<void> NetPolicy::allow_connect(std::string_view text) {
   return each(text, [&](std::string_view part) -> Result<void> {
     const Error wrong{"'" + std::string(part) + "' is not HOST:PORT (a name, an address or *; IPv6 in brackets; the port may be *)"};
@@ -115,13 +136,28 @@ Result<void> NetPolicy::allow_listen(std::string_view text) {
   });
 }
 
+Result<void> NetPolicy::set_name_servers(std::string_view text) {
+  name_servers_ = text;
+  if (are_name_servers(name_servers_)) return {};
+  return Error{"'" + name_servers_ + "' is not ADDRESS[:PORT],..."};
+}
+
+bool NetPolicy::take_place() const {
+  rlimit limit{};
+  const uint64_t most = getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur / 2 : 0;
+  if (places_taken_->fetch_add(1) < most) return true;
+  give_place_back();
+  return false;
+}
+
 bool NetPolicy::may_connect(const SocketAddress& to, const std::vector<Known>& known) const {
-  const bool is_public = to.is_public();
+  std::optional<bool> is_outside;  // looked at once, and only where it matters
   return std::any_of(rules_.begin(), rules_.end(), [&](const Rule& rule) {
     if (rule.port >= 0 && rule.port != to.port) return false;
     if (rule.name.empty()) return rule.address.same_host(to);
     if (rule.name == "localhost") return to.is_loopback();
-    if (!is_public) return false;
+    if (!is_outside) is_outside = to.is_public() && !to.is_own();
+    if (!*is_outside) return false;
     return rule.name == "*" || std::any_of(known.begin(), known.end(), [&](const Known& one) {
              return one.name == rule.name && one.address.same_host(to);
            });

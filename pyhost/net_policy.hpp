@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -26,18 +27,24 @@ struct SocketAddress {
   /// Of the global internet: not loopback, private, link-local, multicast, reserved, nor such an IPv4 address in a form of IPv6.
   [[nodiscard]] bool is_public() const;
   [[nodiscard]] bool is_loopback() const;
+  /// One of this machine's interfaces has it now.
+  [[nodiscard]] bool is_own() const;
 };
 static_assert(sizeof(SocketAddress) == 24);
 
-/// Immutable; any thread.
+/// Immutable once it is shared, but for the count of sockets; any thread.
 class NetPolicy {
  public:
   /// "HOST:PORT,...": HOST is a name, an IPv4 address, an IPv6 address in brackets, or *; PORT a number or *. A name's and *'s
-  /// addresses count only where they are public; those of this machine and of private networks are named by number, loopback as
-  /// localhost too. An error names the part that is wrong.
+  /// addresses count only where they are public and not this machine's; the machine's own and those of private networks are named by
+  /// number, loopback as localhost too. An error names the part that is wrong.
   Result<void> allow_connect(std::string_view text);
   /// "PORT,...": 0 is any port that is free. On all of the machine's addresses.
   Result<void> allow_listen(std::string_view text);
+
+  /// "ADDRESS[:PORT],..." to ask for names, instead of the system's name servers.
+  Result<void> set_name_servers(std::string_view text);
+  [[nodiscard]] const std::string& name_servers() const { return name_servers_; }
 
   /// A name and one of its addresses, as found by a sandbox.
   struct Known {
@@ -50,6 +57,11 @@ class NetPolicy {
   [[nodiscard]] bool may_resolve(std::string_view name) const;
   [[nodiscard]] bool may_listen(uint16_t port) const;
 
+  /// A place among the sockets of all sandboxes of this policy, which have half of the process's descriptors at most: guests must not
+  /// use up what the host needs. False: there is none.
+  [[nodiscard]] bool take_place() const;
+  void give_place_back() const { *places_taken_ -= 1; }
+
  private:
   struct Rule {
     std::string name;  // lower case; "*"; empty: `address` is meant
@@ -58,6 +70,8 @@ class NetPolicy {
   };
   std::vector<Rule> rules_;
   std::vector<uint16_t> listen_;
+  std::string name_servers_;
+  std::shared_ptr<std::atomic<uint64_t>> places_taken_ = std::make_shared<std::atomic<uint64_t>>(0);
 };
 
 }  // namespace krait::pyhost

@@ -45,6 +45,8 @@ class Socket : public File {
   uint16_t flags_ = 0;
 };
 
+class Waiter;
+
 /// What a sandbox holds of the network: its policy, the names that it looked up, and its bounds. One thread at a time.
 class Network {
  public:
@@ -56,17 +58,10 @@ class Network {
   /// The reading end first.
   [[nodiscard]] Ends pipe();
   [[nodiscard]] Ends pair(FileType type);
-  /// Access without a policy, MFile beyond the bound.
+  /// Access without a policy, MFile beyond the bound, NFile where all sandboxes together have too many.
   IoResult<std::shared_ptr<Socket>> open(uint16_t family, FileType type);
-  /// The addresses of `name`, which from now on may be connected to. Blocks the thread: on one of its own, `look_up` is that
-  /// part, then learn().
-  struct Found {
-    std::vector<SocketAddress> addresses;
-    Errno error = Errno::Success;
-  };
-  [[nodiscard]] Errno may_look_up(const std::string& name);
-  static Found look_up(const std::string& name);
-  void learn(const std::string& name, const Found& found);
+  /// The addresses of `name`, which from now on may be connected to. Access where no rule is about it. Waits by the Waiter.
+  IoResult<std::vector<SocketAddress>> look_up(const std::string& name, Waiter& waiter);
   /// Whether anything outside was asked for.
   [[nodiscard]] bool used() const { return used_; }
 

@@ -1,8 +1,6 @@
 // Sockets: preview 1's four calls and those of the module "krait" (guest/krait_socket.h), over socket.hpp. A wait is the Waiter's.
 #include <algorithm>
 
-#include "io/blocking.hpp"
-#include "io/coroutine.hpp"
 #include "pyhost/wasi_call.hpp"
 
 namespace krait::pyhost {
@@ -217,19 +215,10 @@ Errno sock_resolve(Call& call, u32 name, u32 size, u32 addresses, u32 most, u32 
   for (char& c : *text)
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   if (text->ends_with('.')) text->pop_back();
-  if (const Errno refused = call.wasi.network().may_look_up(*text); refused != Errno::Success) return refused;
-  Network::Found found;
-  const int waited = call.wasi.waiter().wait_with([&] {
-    const auto ask = [&] { found = Network::look_up(*text); };
-    if (io::current()) return io::offload(ask);
-    ask();
-    return 0;
-  });
-  if (waited < 0) return waited == -EAGAIN ? Errno::Again : Errno::Intr;
-  if (found.error != Errno::Success) return found.error;
-  call.wasi.network().learn(*text, found);
-  const u32 count = std::min(most, static_cast<u32>(found.addresses.size()));
-  for (u64 i = 0; i < count; i++) (void)call.store(addresses + i * sizeof(SocketAddress), found.addresses[i]);
+  const auto found = call.wasi.network().look_up(*text, call.wasi.waiter());
+  if (!found) return found.error();
+  const u32 count = std::min(most, static_cast<u32>(found->size()));
+  for (u64 i = 0; i < count; i++) (void)call.store(addresses + i * sizeof(SocketAddress), (*found)[i]);
   return call.store(result, count);
 }
 

@@ -220,16 +220,19 @@ void NetOption::add_to(CLI::App& verb) {
          "What Python may connect to: a name, an address or *; IPv6 in brackets; the port may be *. Addresses of this machine and of "
          "private networks by number only (or localhost)")
       ->type_name("HOST:PORT[,...]");
+  verb.add_option("--name-server", name_servers_, "Whom to ask for names, instead of the system's name servers")->type_name("ADDRESS[:PORT][,...]");
   listed("--allow-listen", listen_, "Ports that Python may listen on; 0: any that is free")->type_name("PORT[,...]");
 }
 
 Result<std::shared_ptr<const pyhost::NetPolicy>> NetOption::policy() const {
-  if (connect_.empty() && listen_.empty()) return std::shared_ptr<const pyhost::NetPolicy>();
+  if (connect_.empty() && listen_.empty() && name_servers_.empty()) return std::shared_ptr<const pyhost::NetPolicy>();
   auto policy = std::make_shared<pyhost::NetPolicy>();
   for (const std::string& words : connect_)
     if (auto done = policy->allow_connect(words); !done) return Error{"--allow-net: " + done.error().message};
   for (const std::string& words : listen_)
     if (auto done = policy->allow_listen(words); !done) return Error{"--allow-listen: " + done.error().message};
+  if (!name_servers_.empty())
+    if (auto done = policy->set_name_servers(name_servers_); !done) return Error{"--name-server: " + done.error().message};
   return std::shared_ptr<const pyhost::NetPolicy>(std::move(policy));
 }
 

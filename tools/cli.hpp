@@ -94,7 +94,7 @@ struct OneService {
 };
 /// The values of --limit; the error names what is wrong.
 Result<pyhost::LimitChanges> parse_limits(const std::vector<std::string>& words);
-/// The options --allow-net and --allow-listen of the verbs that run Python.
+/// The options --allow-net, --allow-listen and --name-server of the verbs that run Python.
 class NetOption {
  public:
   void add_to(CLI::App& verb);
@@ -103,6 +103,7 @@ class NetOption {
 
  private:
   std::vector<std::string> connect_, listen_;
+  std::string name_servers_;
 };
 
 /// The limits there are, a line each.

@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <doctest/doctest.h>
 #include <poll.h>
+#include <sys/resource.h>
 
 #include <cstring>
 
@@ -57,6 +58,34 @@ TEST_CASE("A name opens the public addresses that it was found to have, and no p
   CHECK_FALSE(p.may_connect(address("1.1.1.1"), {}));
   CHECK_FALSE(p.may_connect(address("127.0.0.1"), known));
   CHECK_FALSE(p.may_connect(address("8.8.8.8"), known));
+}
+
+TEST_CASE("This machine's addresses are its own") {
+  CHECK(address("127.0.0.1").is_own());
+  CHECK(address("::ffff:127.0.0.1").is_own());
+  CHECK_FALSE(address("192.0.2.1").is_own());
+  CHECK_FALSE(address("2606:4700::1111").is_own());
+}
+
+TEST_CASE("All sandboxes of a policy together have half of the process's descriptors") {
+  NetPolicy allowed = policy("localhost:*");
+  const auto shared = std::make_shared<const NetPolicy>(std::move(allowed));
+  Network one(shared, UINT32_MAX), other(shared, UINT32_MAX);
+  rlimit old{};
+  REQUIRE(getrlimit(RLIMIT_NOFILE, &old) == 0);
+  const rlimit few{6, old.rlim_max};
+  auto first = one.open(4, FileType::SocketStream), second = other.open(4, FileType::SocketDgram), third = other.open(6, FileType::SocketStream);
+  REQUIRE((first.ok() && second.ok() && third.ok()));
+  REQUIRE(setrlimit(RLIMIT_NOFILE, &few) == 0);
+  const auto fourth = one.open(4, FileType::SocketStream);
+  setrlimit(RLIMIT_NOFILE, &old);
+  CHECK(fourth.error() == Errno::NFile);
+  CHECK(one.open(4, FileType::SocketStream).ok());
+  setrlimit(RLIMIT_NOFILE, &few);
+  first = Errno::BadF, second = Errno::BadF;  // their places are free again
+  const auto fifth = other.open(4, FileType::SocketStream);
+  setrlimit(RLIMIT_NOFILE, &old);
+  CHECK((fifth.ok() || fifth.error() != Errno::NFile));
 }
 
 TEST_CASE("Bytes unread in pairs and pipes are bounded for a sandbox, and come back with the ends") {

@@ -38,6 +38,46 @@ class Server:
         self.socket.close()
 
 
+class NameServer:
+    """Answers for the names that it has; says nothing to `silent.test`; knows no others."""
+
+    NAMES = {"public.test": "93.184.216.34", "inside.test": "127.0.0.1"}
+
+    def __init__(self):
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self.socket.getsockname()[1]}"
+        self.asked = set()
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        while True:
+            try:
+                query, peer = self.socket.recvfrom(4096)
+            except OSError:
+                return
+            if query == b"end":
+                return self.socket.close()
+            name, at = [], 12
+            while query[at]:
+                name.append(query[at + 1:at + 1 + query[at]].decode())
+                at += 1 + query[at]
+            name, kind, question = ".".join(name), query[at + 2], query[12:at + 5]
+            self.asked.add(name)
+            if name == "silent.test":
+                continue
+            known = self.NAMES.get(name)
+            answers = 1 if known and kind == 1 else 0
+            head = query[:2] + (b"\x81\x80" if known else b"\x81\x83") + b"\0\1" + bytes([0, answers]) + b"\0\0\0\0"
+            answer = b"\xc0\x0c\0\1\0\1\0\0\0\x05\0\4" + socket.inet_aton(known) if answers else b""
+            self.socket.sendto(head + question + answer, peer)
+
+    def close(self):
+        host, port = self.address.split(":")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as end:
+            end.sendto(b"end", (host, int(port)))
+
+
 class Sockets(KraitTest):
     def script(self, text, *options, status=0):
         result = self.krait("run", *options, self.file("script.py", text))
@@ -181,9 +221,28 @@ except PermissionError: print("refused")
 print(u.sendto(b"x", ("127.0.0.1", {port})))
 """, "--allow-net", f"127.0.0.1:{port}"), "nobody\nnobody\n64\nrefused\n1\n")
 
+    def test_names(self):
+        names, server = NameServer(), self.server()
+        self.addCleanup(names.close)
+        self.assertEqual(self.script(f"""
+import socket
+def ask(name):
+    try: return socket.getaddrinfo(name, 80, type=socket.SOCK_STREAM)[0][4]
+    except PermissionError: return "refused"
+    except socket.gaierror as error: return error.errno == socket.EAI_NONAME
+print(ask("Public.test"), ask("inside.test"), ask("missing.test"), ask("other.test"))
+try: socket.create_connection(("inside.test", {server.port}))
+except PermissionError: print("refused")
+""", "--allow-net", f"public.test:80,inside.test:*,missing.test:80", "--name-server", names.address),
+                         "('93.184.216.34', 80) ('127.0.0.1', 80) True refused\nrefused\n")
+        self.assertEqual(server.count, 0)
+        self.assertLessEqual({"public.test", "inside.test", "missing.test"}, names.asked)
+        self.assertNotIn("other.test", names.asked)
+
     def test_malformed_options(self):
         script = self.file("script.py", "")
-        for words in (["--allow-net", "host"], ["--allow-net", "h:0"], ["--allow-net", "a b:1"], ["--allow-listen", "x"], ["--allow-listen", "65536"]):
+        for words in (["--allow-net", "host"], ["--allow-net", "h:0"], ["--allow-net", "a b:1"], ["--allow-listen", "x"], ["--allow-listen", "65536"],
+                      ["--name-server", "a name"]):
             self.fails(2, words[0], "run", *words, script)
 
 
@@ -293,6 +352,24 @@ def faasm_main():
 """)
         status, _, body = server.request("POST", "/call/u/ask")
         self.assertEqual((status, body), (200, b"HELLO\nserved"), body)
+
+    def test_a_look_up_holds_no_thread_and_ends_with_its_call(self):
+        names = NameServer()
+        self.addCleanup(names.close)
+        server = self.serve("--allow-net", "silent.test:80,public.test:80", "--name-server", names.address)
+        server.put("ask", "import socket\nfrom pyfaasm import get_input\ndef faasm_main():\n"
+                          "    return socket.getaddrinfo(get_input().decode(), 80)[0][4][0].encode()\n")
+        waiting = []
+        for _ in range(20):
+            waiting.append(socket.create_connection(("127.0.0.1", server.port), timeout=60))
+            waiting[-1].sendall(b"POST /call/u/ask HTTP/1.1\r\nHost: h\r\nContent-Length: 11\r\n\r\nsilent.test")
+        server.until(lambda stats: stats["waiting"] == 20)
+        self.assertEqual(server.request("POST", "/call/u/ask", "public.test")[2], b"93.184.216.34")
+        for client in waiting:
+            client.close()
+        server.until(lambda stats: stats["running"] + stats["waiting"] == 0)
+        status, _, body = server.request("POST", "/call/u/ask?wall_ms=200", "silent.test")
+        self.assertEqual((status, json.loads(body)["error"]), (504, "timeout"), body)
 
     def test_a_waiting_call_leaves_its_shard_to_others(self):
         silent = socket.create_server(("127.0.0.1", 0))
