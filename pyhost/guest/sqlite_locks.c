@@ -3,7 +3,7 @@
 // SQLite's VFS "unix" keeps the locks that one process has on a file by itself: connections of a sandbox read together, and one
 // writes. It asks fcntl() for what other processes have to see. Others reach a file only where it is a shared one (faasm://, a folder of
 // the machine), so here fcntl() takes one lock for all of the process: a folder beside the file, as the VFS "unix-dotfile" makes it,
-// while this process has any lock on the file. A sandbox that ends without closing leaves that folder.
+// while this process has any lock on the file.
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
