@@ -340,6 +340,7 @@ engine::Outcome<> PythonInstance::alarm(Alarm kind, uint64_t limit_ms) {
 }
 Result<void> PythonInstance::warm() {
   State& s = *state_;
+  const GuestTurn turn(s.wasi->waiter(), *s.store);
   FuncInstance* warm = s.instance->export_func("krait_warm");
   if (!warm) return Error{"the Python runtime lacks the export krait_warm: build it again"};
   const auto status = s.enter(warm);
@@ -437,6 +438,8 @@ Result<CallResult> PythonInstance::invoke(const CallRequest& request) {
   State& s = *state_;
   if (!s.usable) return Spent;
   const GuestTurn turn(s.wasi->waiter(), *s.store);
+  s.sandbox.user = request.user;
+  s.sandbox.function = request.function;
   s.sandbox.entry = request.entry;
   s.sandbox.input = request.input;
   GuestText entry(*s.store, *s.memory, *s.malloc, *s.free, request.entry);
