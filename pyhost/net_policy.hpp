@@ -36,7 +36,7 @@ class NetPolicy {
   /// addresses count only where they are public; those of this machine and of private networks are named by number, loopback as
   /// localhost too. An error names the part that is wrong.
   Result<void> allow_connect(std::string_view text);
-  /// "PORT,...": 0 is any port that is free. On all of the machine's addresses.
+  /// "PORT,...": 0 is any port that is free, of the system's choice; * is all. On all of the machine's addresses.
   Result<void> allow_listen(std::string_view text);
 
   /// A name and one of its addresses, as found by a sandbox.
@@ -58,6 +58,7 @@ class NetPolicy {
   };
   std::vector<Rule> rules_;
   std::vector<uint16_t> listen_;
+  bool listen_on_all_ = false;
 };
 
 }  // namespace krait::pyhost

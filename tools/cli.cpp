@@ -220,7 +220,7 @@ void NetOption::add_to(CLI::App& verb) {
          "What Python may connect to: a name, an address or *; IPv6 in brackets; the port may be *. Addresses of this machine and of "
          "private networks by number only (or localhost)")
       ->type_name("HOST:PORT[,...]");
-  listed("--allow-listen", listen_, "Ports that Python may listen on; 0: any that is free")->type_name("PORT[,...]");
+  listed("--allow-listen", listen_, "Ports that Python may listen on; 0: one that is free; *: all")->type_name("PORT[,...]");
 }
 
 Result<std::shared_ptr<const pyhost::NetPolicy>> NetOption::policy() const {
