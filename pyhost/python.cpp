@@ -123,6 +123,7 @@ Result<std::shared_ptr<const PythonRuntime>> PythonRuntime::load(const PythonCon
   if (config.compiler) parts->code = config.compiler->image_for(parts->module);
   define_wasi(parts->linker);
   define_krait(parts->linker);
+  define_sockets(parts->linker);
   define_state(parts->linker);
   return std::shared_ptr<const PythonRuntime>(new PythonRuntime(std::move(parts)));
 }
@@ -266,7 +267,7 @@ Result<void> PythonInstance::State::make_files() {
   if (!tree) return std::move(tree.error());
   stdio = options.stdio;
   wasi.emplace(WasiOptions{{"python"}, options.env, options.stdio, {{"/", std::move(*tree)}}, options.limits.open_files,
-                           options.waiter});
+                           options.waiter, options.network, options.limits.sockets});
   sandbox.wasi = &*wasi;
   bytes_at_start = memory_tree->bytes_used();
   open_at_start = wasi->descriptors().open_count();
@@ -350,7 +351,8 @@ Result<void> PythonInstance::warm() {
 }
 bool PythonInstance::snapshot_is_whole() const {
   const State& s = *state_;
-  return s.sandbox.uses == 0 && s.bytes_at_start == s.memory_tree->bytes_used() && s.wasi->descriptors().open_count() == s.open_at_start;
+  return s.sandbox.uses == 0 && s.bytes_at_start == s.memory_tree->bytes_used() && s.wasi->descriptors().open_count() == s.open_at_start &&
+         !s.wasi->network().used();
 }
 engine::Store& PythonInstance::store() { return *state_->store; }
 void PythonInstance::set_stdio(const Stdio& stdio) {

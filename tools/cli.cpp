@@ -212,4 +212,25 @@ Result<store::FunctionStore> open_functions() {
   return store::FunctionStore(*home);
 }
 
+void NetOption::add_to(CLI::App& verb) {
+  const auto listed = [&](const char* name, std::vector<std::string>& values, const char* text) {
+    return verb.add_option(name, values, text)->type_size(1)->expected(1)->allow_extra_args(false)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  };
+  listed("--allow-net", connect_,
+         "What Python may connect to: a name, an address or *; IPv6 in brackets; the port may be *. Addresses of this machine and of "
+         "private networks by number only (or localhost)")
+      ->type_name("HOST:PORT[,...]");
+  listed("--allow-listen", listen_, "Ports that Python may listen on; 0: one that is free; *: all")->type_name("PORT[,...]");
+}
+
+Result<std::shared_ptr<const pyhost::NetPolicy>> NetOption::policy() const {
+  if (connect_.empty() && listen_.empty()) return std::shared_ptr<const pyhost::NetPolicy>();
+  auto policy = std::make_shared<pyhost::NetPolicy>();
+  for (const std::string& words : connect_)
+    if (auto done = policy->allow_connect(words); !done) return Error{"--allow-net: " + done.error().message};
+  for (const std::string& words : listen_)
+    if (auto done = policy->allow_listen(words); !done) return Error{"--allow-listen: " + done.error().message};
+  return std::shared_ptr<const pyhost::NetPolicy>(std::move(policy));
+}
+
 }  // namespace krait::tools

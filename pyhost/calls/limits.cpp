@@ -11,7 +11,7 @@ using nlohmann::json;
 
 /// 0 stands for "none" in these, which is wider than any number.
 bool zero_is_none(std::string_view name) { return name == "wall_ms" || name == "cpu_ms"; }
-bool zero_is_allowed(std::string_view name) { return zero_is_none(name) || name == "grace_ms" || name == "stdio_bytes"; }
+bool zero_is_allowed(std::string_view name) { return zero_is_none(name) || name == "grace_ms" || name == "stdio_bytes" || name == "sockets"; }
 
 uint64_t tighter(std::string_view name, uint64_t a, uint64_t b) {
   if (zero_is_none(name) && (a == 0 || b == 0)) return std::max(a, b);

@@ -23,6 +23,7 @@ namespace krait::pyhost {
   LIMIT(uint64_t, stdio_bytes, uint64_t{1} << 20, "bytes", "of stdout and of stderr that the result carries")           \
   LIMIT(uint64_t, tmp_bytes, uint64_t{256} << 20, "bytes", "private files: OSError (ENOSPC)")                           \
   LIMIT(uint64_t, open_files, 1024, "", "open descriptors: OSError (EMFILE)")                                           \
+  LIMIT(uint64_t, sockets, 64, "", "open sockets, where the network is allowed: OSError (EMFILE); 0: no network")         \
   LIMIT(uint64_t, chain_depth, 2'000, "", "calls between it and the first one of its chain: RuntimeError in the caller") \
   LIMIT(uint64_t, chain_count, 100'000, "", "calls that the first call of a chain may cause: RuntimeError in the caller") \
   LIMIT(uint64_t, chain_bytes, uint64_t{4} << 30, "bytes", "inputs, results, and memory of waiting calls that a chain may hold: RuntimeError in the caller") \
