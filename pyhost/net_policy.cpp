@@ -129,8 +129,12 @@ Result<void> NetPolicy::allow_connect(std::string_view text) {
 
 Result<void> NetPolicy::allow_listen(std::string_view text) {
   return each(text, [&](std::string_view part) -> Result<void> {
+    if (part == "*") {
+      listen_on_all_ = true;
+      return {};
+    }
     int port = 0;
-    if (!parse_port(part, port)) return Error{"'" + std::string(part) + "' is no port"};
+    if (!parse_port(part, port)) return Error{"'" + std::string(part) + "' is no port, nor *"};
     listen_.push_back(static_cast<uint16_t>(port));
     return {};
   });
@@ -168,6 +172,6 @@ bool NetPolicy::may_resolve(std::string_view name) const {
   return std::any_of(rules_.begin(), rules_.end(), [&](const Rule& rule) { return rule.name == "*" || (!rule.name.empty() && rule.name == name); });
 }
 
-bool NetPolicy::may_listen(uint16_t port) const { return std::find(listen_.begin(), listen_.end(), port) != listen_.end(); }
+bool NetPolicy::may_listen(uint16_t port) const { return listen_on_all_ || std::find(listen_.begin(), listen_.end(), port) != listen_.end(); }
 
 }  // namespace krait::pyhost

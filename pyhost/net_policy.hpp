@@ -39,7 +39,7 @@ class NetPolicy {
   /// addresses count only where they are public and not this machine's; the machine's own and those of private networks are named by
   /// number, loopback as localhost too. An error names the part that is wrong.
   Result<void> allow_connect(std::string_view text);
-  /// "PORT,...": 0 is any port that is free. On all of the machine's addresses.
+  /// "PORT,...": 0 is any port that is free, of the system's choice; * is all. On all of the machine's addresses.
   Result<void> allow_listen(std::string_view text);
 
   /// "ADDRESS[:PORT],..." to ask for names, instead of the system's name servers.
@@ -70,6 +70,7 @@ class NetPolicy {
   };
   std::vector<Rule> rules_;
   std::vector<uint16_t> listen_;
+  bool listen_on_all_ = false;
   std::string name_servers_;
   std::shared_ptr<std::atomic<uint64_t>> places_taken_ = std::make_shared<std::atomic<uint64_t>>(0);
 };

@@ -158,7 +158,8 @@ Result<std::shared_ptr<const pyhost::PythonRuntime>> load_python(engine::Compile
   return pyhost::PythonRuntime::load({paths->reactor.string(), paths->image.string(), compiler, std::move(cache)});
 }
 
-Result<OneService> OneService::start(engine::Compiler* compiler, std::shared_ptr<pyhost::LocalState> state) {
+Result<OneService> OneService::start(engine::Compiler* compiler, std::shared_ptr<pyhost::LocalState> state,
+                                     std::shared_ptr<const pyhost::NetPolicy> network) {
   auto functions = open_functions();
   if (!functions) return std::move(functions.error());
   auto python = load_python(compiler);
@@ -170,6 +171,7 @@ Result<OneService> OneService::start(engine::Compiler* compiler, std::shared_ptr
   pyhost::ServiceOptions options;
   options.limits.wall_ms = 0;  // who waits at a terminal can interrupt
   options.state = std::move(state);
+  options.network = std::move(network);
   auto service = pyhost::Service::start(**runtime, std::move(*functions), std::move(*python), std::move(options));
   if (!service) return std::move(service.error());
   return OneService{std::move(*runtime), std::move(*service)};
@@ -221,7 +223,7 @@ void NetOption::add_to(CLI::App& verb) {
          "private networks by number only (or localhost)")
       ->type_name("HOST:PORT[,...]");
   verb.add_option("--name-server", name_servers_, "Whom to ask for names, instead of the system's name servers")->type_name("ADDRESS[:PORT][,...]");
-  listed("--allow-listen", listen_, "Ports that Python may listen on; 0: any that is free")->type_name("PORT[,...]");
+  listed("--allow-listen", listen_, "Ports that Python may listen on; 0: one that is free; *: all")->type_name("PORT[,...]");
 }
 
 Result<std::shared_ptr<const pyhost::NetPolicy>> NetOption::policy() const {

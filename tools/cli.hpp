@@ -90,7 +90,8 @@ struct OneService {
   std::unique_ptr<pyhost::Service> service;
   /// Calls have no wall time unless they are given one. `state` is what they share: null where an upload runs a module's
   /// own code, which is to leave nothing behind.
-  static Result<OneService> start(engine::Compiler* compiler, std::shared_ptr<pyhost::LocalState> state);
+  static Result<OneService> start(engine::Compiler* compiler, std::shared_ptr<pyhost::LocalState> state,
+                                  std::shared_ptr<const pyhost::NetPolicy> network = nullptr);
 };
 /// The values of --limit; the error names what is wrong.
 Result<pyhost::LimitChanges> parse_limits(const std::vector<std::string>& words);

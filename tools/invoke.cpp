@@ -26,6 +26,7 @@ struct Options {
   std::vector<std::string> limits;
   bool json = false;
   CLI::Option* text_option = nullptr;
+  NetOption net;
   EngineOption engine;
 };
 
@@ -51,10 +52,11 @@ int show(const pyhost::CallReport& report, bool as_json) {
   return exit_status(report.status);
 }
 
-int call(const Options& options, engine::Compiler* compiler, const pyhost::LimitChanges& limits, store::Bytes input) {
+int call(const Options& options, engine::Compiler* compiler, const pyhost::LimitChanges& limits, store::Bytes input,
+         std::shared_ptr<const pyhost::NetPolicy> network) {
   auto state = open_state(OpenState::AtFirstUse);
   if (!state) return fail(state.error().to_string());
-  auto serving = OneService::start(compiler, std::move(*state));
+  auto serving = OneService::start(compiler, std::move(*state), std::move(network));
   if (!serving) return fail(serving.error().to_string());
   pyhost::CallSpec spec{options.user, options.function, options.entry, std::move(input), limits, nullptr, nullptr};
   if (!options.json) spec.out = spec.err = pyhost::Stdio::inherit().err;  // stdout is the output's alone
@@ -78,9 +80,11 @@ int invoke(const Options& options) {
   if (!compiler) return fail(compiler.error().to_string(), UsageError);
   const auto limits = parse_limits(options.limits);
   if (!limits) return fail(limits.error().message, UsageError);
+  auto network = options.net.policy();
+  if (!network) return fail(network.error().message, UsageError);
   auto input = input_of(options);
   if (!input) return fail(input.error().to_string());
-  return call(options, *compiler, *limits, std::move(*input));
+  return call(options, *compiler, *limits, std::move(*input), std::move(*network));
 }
 
 }  // namespace
@@ -98,6 +102,7 @@ void add_invoke(CLI::App& app, int& status) {
   verb->add_option("--entry", options->entry, "The Python function to call")->capture_default_str();
   verb->add_option("--limit", options->limits, "A limit for this call, tighter than the function's")->type_name("NAME=NUMBER")->type_size(1)->expected(1)->allow_extra_args(false)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   verb->add_flag("--json", options->json, "Print all about the call as JSON instead");
+  options->net.add_to(*verb);
   options->engine.add_to(*verb);
   verb->footer(Footer + ("\n\n" + limits_help()));
   verb->callback([options, &status] { status = invoke(*options); });

@@ -21,7 +21,8 @@ others can reach is for machines behind a proxy that has some.
 
   GET  /ping                  PUT    /p/USER/FUNC    Python source     GET /functions[/USER]
   POST /call/USER/FUNC        PUT    /f/USER/FUNC    a wasm module     GET /stats
-                              GET, DELETE of both
+  POST /start/USER/FUNC       PUT    /s/USER/KEY     a value of state  GET, DELETE /calls/USER/ID
+  POST /   Faasm's messages   PUT    /file/USER/PATH a shared file     GET, DELETE of what is put
 
 Examples:
   krait serve --port 8080
@@ -81,7 +82,7 @@ int serve(Options& options) {
   if (!service) return fail(service.error().to_string());
   std::function<void(const std::string&)> log;
   if (options.access_log) log = [](const std::string& line) { std::fputs((line + "\n").c_str(), stderr); };
-  pyhost::Gateway gateway(**service, std::move(log));
+  pyhost::Gateway gateway(**service, options.service.state, std::move(log));
   auto server = pyhost::http::Server::start(**runtime, options.http, [&](const pyhost::http::Request& request) { return gateway(request); });
   if (!server) return fail(server.error().to_string());
   const bool v6 = options.http.address.find(':') != std::string::npos;

@@ -27,7 +27,7 @@ namespace krait::pyhost {
   LIMIT(uint64_t, chain_depth, 2'000, "", "calls between it and the first one of its chain: RuntimeError in the caller") \
   LIMIT(uint64_t, chain_count, 100'000, "", "calls that the first call of a chain may cause: RuntimeError in the caller") \
   LIMIT(uint64_t, chain_bytes, uint64_t{4} << 30, "bytes", "inputs, results, and memory of waiting calls that a chain may hold: RuntimeError in the caller") \
-  LIMIT(bool, fresh_hashes, false, "", "1: no snapshot; each call boots Python (35 ms), with a hash secret of its own, and loads its function")
+  LIMIT(bool, fresh_hashes, false, "", "1: no snapshot; each call boots a Python with a hash secret of its own (10 ms, and its imports)")
 
 /// A call's limits, complete.
 struct CallLimits {

@@ -112,6 +112,11 @@ std::optional<CallState> Service::state(CallId id) const {
   return call->state;
 }
 
+std::optional<std::string> Service::user_of(CallId id) const {
+  const auto call = impl_->table.find(id);
+  return call ? std::optional(call->spec.user) : std::nullopt;
+}
+
 bool Service::drop(CallId id) { return impl_->table.drop(id); }
 
 Answer<store::FunctionInfo> Service::upload(UploadSpec spec) {

@@ -136,6 +136,8 @@ class Service {
   /// ended stays as it is. False for an unknown id.
   bool cancel(CallId id);
   [[nodiscard]] std::optional<CallState> state(CallId id) const;
+  /// Whose call it is; nothing for an unknown id.
+  [[nodiscard]] std::optional<std::string> user_of(CallId id) const;
   /// Forgets a result early. False where the id is unknown or the call has not ended.
   bool drop(CallId id);
 

@@ -1,65 +1,22 @@
-// One function a route. What went wrong is always JSON: {"error": KIND, "message": ...}, with the kind in X-Krait-Error too, so
-// that a proxy can tell a function's failure from ours without reading the body.
+// One function a route.
 #include "pyhost/gateway/gateway.hpp"
 
 #include <nlohmann/json.hpp>
 
 #include "io/time.hpp"
-#include "pyhost/calls/report.hpp"
+#include "pyhost/gateway/answers.hpp"
+#include "pyhost/gateway/started.hpp"
 #include "pyhost/gateway/target.hpp"
+#include "pyhost/gateway/values.hpp"
 
 namespace krait::pyhost {
 namespace {
 
-using gateway::Target;
+using namespace gateway;
 using http::Request;
 using http::Response;
 using nlohmann::json;
 using Kind = store::FunctionKind;
-
-constexpr unsigned RetrySeconds = 1;
-
-std::vector<std::byte> bytes_of(std::string_view text) {
-  const auto bytes = std::as_bytes(std::span(text.data(), text.size()));
-  return {bytes.begin(), bytes.end()};
-}
-std::string text_of(std::span<const std::byte> bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
-
-Response as_json(unsigned status, const json& body) {
-  // What a guest printed need not be UTF-8.
-  return {status, {{"Content-Type", "application/json"}}, body.dump(-1, ' ', false, json::error_handler_t::replace) + "\n"};
-}
-
-Response failure_with(unsigned status, const char* kind, json body) {
-  body["error"] = kind;
-  Response response = as_json(status, body);
-  response.fields.emplace_back("X-Krait-Error", kind);
-  if (status == 503) response.fields.emplace_back("Retry-After", std::to_string(RetrySeconds));
-  return response;
-}
-Response failure(unsigned status, const char* kind, const std::string& message) {
-  return failure_with(status, kind, {{"message", message}});
-}
-
-Response refused(const Refusal& refusal) {
-  switch (refusal.kind) {
-    case Refusal::Kind::Invalid:
-      return failure(400, "invalid", refusal.message);
-    case Refusal::Kind::Unknown:
-      return failure(404, "unknown", refusal.message);
-    case Refusal::Kind::Full:
-      return failure(503, "full", refusal.message);
-    case Refusal::Kind::Ending:
-      return failure(503, "ending", refusal.message);
-    case Refusal::Kind::TimedOut:
-      return failure(504, "timeout", refusal.message);
-    case Refusal::Kind::Cancelled:
-      return failure(503, "cancelled", refusal.message);
-    case Refusal::Kind::Broken:
-      break;
-  }
-  return failure(500, "broken", refusal.message);
-}
 
 /// The query but for `known`, as limits.
 Result<LimitChanges> limits_of(const Target& target, std::string_view known = {}) {
@@ -83,70 +40,12 @@ json describe(const store::FunctionInfo& info) {
           {"uploaded", info.uploaded}};
 }
 
-const char* error_of(CallEnd end) {
-  switch (end) {
-    case CallEnd::Returned:
-      return "status";
-    case CallEnd::Raised:
-      return "exception";
-    case CallEnd::Trapped:
-      return "trap";
-    case CallEnd::TimedOut:
-      return "timeout";
-    case CallEnd::Cancelled:
-      return "cancelled";
-    case CallEnd::Failed:
-      break;
-  }
-  return "failed";
+bool wants_whole(const Request& request) {
+  const std::string* accept = http::find_field(request.fields, "Accept");
+  return accept && accept->find("application/json") != accept->npos;
 }
 
-unsigned status_of(CallEnd end) {
-  if (end == CallEnd::TimedOut) return 504;
-  return end == CallEnd::Cancelled ? 503 : 500;
-}
-
-/// "queued;dur=0.012": milliseconds, for the browser's and everybody else's tools.
-std::string server_timing(const CallTimes& times) {
-  std::string text;
-  const auto add = [&](const char* name, uint64_t ns) {
-    char one[64];
-    std::snprintf(one, sizeof one, "%s%s;dur=%.3f", text.empty() ? "" : ", ", name, static_cast<double>(ns) / 1e6);
-    text += one;
-  };
-  add("queued", times.queued);
-  add("start", times.start);
-  add("run", times.run);
-  add("reset", times.reset);
-  add("cpu", times.cpu);
-  return text;
-}
-
-/// `whole`: JSON with everything also where the call went well.
-Response answer_of(CallReport report, bool whole) {
-  Response response;
-  if (report.ok()) {
-    response = whole ? as_json(200, json_of(report))
-                     : Response{200, {{"Content-Type", "application/octet-stream"}}, text_of(report.output)};
-  } else {
-    json body = summary_of(report);
-    std::string message = report.error;
-    if (report.failure) {
-      body["type"] = report.failure->type;
-      body["traceback"] = report.failure->traceback;
-      message = report.failure->message;
-    } else if (message.empty()) {
-      message = "the function returned " + std::to_string(report.status);
-    }
-    body["message"] = message;
-    response = failure_with(status_of(report.end), error_of(report.end), std::move(body));
-  }
-  response.fields.emplace_back("X-Krait-Call", std::to_string(report.id));
-  response.fields.emplace_back("X-Krait-Peak-Memory", std::to_string(report.peak_memory));
-  response.fields.emplace_back("Server-Timing", server_timing(report.times));
-  return response;
-}
-
+/// POST /call/USER/FUNC, which waits, and /start/USER/FUNC, which does not.
 Response call(Service& service, const Request& request, const Target& target) {
   CallSpec spec;
   spec.user = target.path[1];
@@ -157,10 +56,9 @@ Response call(Service& service, const Request& request, const Target& target) {
   if (!limits) return failure(400, "invalid", limits.error().message);
   spec.limits = *limits;
   spec.input = bytes_of(request.body);
+  if (target.path[0] == "start") return start(service, std::move(spec));
   auto report = service.call(std::move(spec));
-  const std::string* accept = http::find_field(request.fields, "Accept");
-  const bool whole = accept && accept->find("application/json") != accept->npos;
-  return report ? answer_of(std::move(*report), whole) : refused(report.error());
+  return report ? answer_of(std::move(*report), wants_whole(request)) : refused(report.error());
 }
 
 Response put(Service& service, const Request& request, const Target& target, Kind kind) {
@@ -216,13 +114,17 @@ Response stats(Service& service) {
                        {"refused", s.refused}});
 }
 
-Response wrong_method(const char* allowed) {
-  Response response = failure(405, "method", std::string("this takes ") + allowed);
-  response.fields.emplace_back("Allow", allowed);
-  return response;
+/// What there is of state, or nothing where the target is none of its.
+std::optional<Response> route_state(LocalState* state, const Request& request, const Target& target) {
+  const std::vector<std::string>& path = target.path;
+  if (!state || (path[0] != "s" && path[0] != "file")) return std::nullopt;
+  if (path.size() > 1) return values(*state, request, target);
+  const std::string* file = path[0] == "file" ? http::find_field(request.fields, "FilePath") : nullptr;
+  if (!file) return std::nullopt;
+  return values(*state, request, faasm_file(*file));
 }
 
-Response route(Service& service, const Request& request) {
+Response route(Service& service, LocalState* state, const Request& request) {
   const auto target = gateway::parse_target(request.target);
   if (!target) return failure(400, "invalid", "the target is no path, or has a broken %-escape");
   const std::vector<std::string>& path = target->path;
@@ -233,13 +135,17 @@ Response route(Service& service, const Request& request) {
   if (path.size() == 1 && path[0] == "stats") return reads ? stats(service) : wrong_method("GET, HEAD");
   if ((path.size() == 1 || path.size() == 2) && path[0] == "functions")
     return reads ? list(service, *target) : wrong_method("GET, HEAD");
-  if (path.size() == 3 && path[0] == "call") return method == "POST" ? call(service, request, *target) : wrong_method("POST");
+  if (path.size() == 3 && (path[0] == "call" || path[0] == "start")) return method == "POST" ? call(service, request, *target) : wrong_method("POST");
+  if (path.size() == 3 && path[0] == "calls")
+    return reads || method == "DELETE" ? started(service, request, *target, wants_whole(request)) : wrong_method("GET, HEAD, DELETE");
+  if (path.size() == 1 && path[0].empty()) return method == "POST" ? faasm_call(service, request, wants_whole(request)) : wrong_method("POST");
   if (path.size() == 3 && (path[0] == "p" || path[0] == "f")) {
     const Kind kind = path[0] == "p" ? Kind::Python : Kind::Wasm;
     if (method == "PUT") return put(service, request, *target, kind);
     if (method == "DELETE") return remove(service, *target, kind);
     return reads ? get(service, *target, kind) : wrong_method("GET, HEAD, PUT, DELETE");
   }
+  if (auto answer = route_state(state, request, *target)) return std::move(*answer);
   return failure(404, "unknown", "there is nothing at this path: see /ping, /p/USER/FUNC, /f/USER/FUNC, /call/USER/FUNC, /functions");
 }
 
@@ -258,9 +164,9 @@ std::string log_line(const Request& request, const Response& response, int64_t n
 }  // namespace
 
 Response Gateway::operator()(const Request& request) {
-  if (!log_) return route(service_, request);
+  if (!log_) return route(service_, state_.get(), request);
   const int64_t begin = io::now_ns();
-  Response response = route(service_, request);
+  Response response = route(service_, state_.get(), request);
   log_(log_line(request, response, io::now_ns() - begin));
   return response;
 }

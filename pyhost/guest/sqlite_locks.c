@@ -1,9 +1,9 @@
 // SQLite's locks in a sandbox, for which WASI has no call.
 //
 // SQLite's VFS "unix" keeps the locks that one process has on a file by itself: connections of a sandbox read together, and one
-// writes. It asks fcntl() for what other processes have to see. Others reach a file only where it is a shared one (faasm://, a folder of
-// the machine), so here fcntl() takes one lock for all of the process: a folder beside the file, as the VFS "unix-dotfile" makes it,
-// while this process has any lock on the file. A sandbox that ends without closing leaves that folder.
+// writes. It asks fcntl() for what other processes have to see, and here fcntl() takes one lock for all of the process, while this has
+// any on the file: for the user's shared files (faasm://) the host's, which ends with the call at the latest; for others, which
+// only a folder of the machine may show to anybody else, a folder beside the file, as the VFS "unix-dotfile" makes it.
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -29,11 +29,16 @@
 enum { FirstByte = 0x40000000, Ranges = 3 };
 static const int RangeStarts[Ranges + 1] = {FirstByte, FirstByte + 1, FirstByte + 2, FirstByte + 512};
 
+static const char Shared[] = "/faasm:/";
+
+/// The reactor's: takes or gives back a lock towards the user's other calls, at once. 0 or an errno.
+__attribute__((weak)) int krait_call_lock(const char* name, size_t length, int take);
+
 struct file {
   struct file* next;
   int users;        // descriptors
   unsigned locked;  // a bit for each range
-  char* folder;     // which is the lock
+  char* lock;       // its name, or its folder's
 };
 struct descriptor {
   struct descriptor* next;
@@ -46,17 +51,17 @@ static struct descriptor* descriptors;
 static struct file* file_of(const char* path) {
   size_t size = strlen(path);
   for (struct file* file = files; file; file = file->next)
-    if (strncmp(file->folder, path, size) == 0 && strcmp(file->folder + size, ".lock") == 0) return file;
+    if (strncmp(file->lock, path, size) == 0 && strcmp(file->lock + size, ".lock") == 0) return file;
   struct file* file = calloc(1, sizeof *file);
-  char* folder = malloc(size + sizeof ".lock");
-  if (!file || !folder) {
+  char* lock = malloc(size + sizeof ".lock");
+  if (!file || !lock) {
     free(file);
-    free(folder);
+    free(lock);
     return NULL;
   }
-  memcpy(folder, path, size);
-  strcpy(folder + size, ".lock");
-  *file = (struct file){files, 0, 0, folder};
+  memcpy(lock, path, size);
+  strcpy(lock + size, ".lock");
+  *file = (struct file){files, 0, 0, lock};
   return files = file;
 }
 
@@ -77,8 +82,23 @@ static int locks_open(const char* path, int flags, int mode) {
   return fd;
 }
 
+static int is_shared(const struct file* file) { return krait_call_lock && strncmp(file->lock, Shared, sizeof Shared - 1) == 0; }
+
+/// 0, or -1 and errno: EAGAIN where another one has it.
+static int acquire(const struct file* file) {
+  if (!is_shared(file)) {
+    if (mkdir(file->lock, 0777) == 0) return 0;
+    if (errno == EEXIST) errno = EAGAIN;
+    return -1;
+  }
+  int error = krait_call_lock(file->lock, strlen(file->lock), 1);
+  errno = error == ETIMEDOUT || error == EINTR ? EAGAIN : error;
+  return error ? -1 : 0;
+}
+
 static void release(struct file* file) {
-  if (file->locked) rmdir(file->folder);
+  if (file->locked && is_shared(file)) krait_call_lock(file->lock, strlen(file->lock), 0);
+  else if (file->locked) rmdir(file->lock);
   file->locked = 0;
 }
 
@@ -87,7 +107,7 @@ static void forget(struct file* file) {
   struct file** at = &files;
   while (*at != file) at = &(*at)->next;
   *at = file->next;
-  free(file->folder);
+  free(file->lock);
   free(file);
 }
 
@@ -117,19 +137,15 @@ static int set_lock(struct file* file, const struct flock* lock) {
     file->locked &= ~ranges;
     return 0;
   }
-  if (!file->locked && mkdir(file->folder, 0777) < 0) {
-    // Nobody locks where nothing can be made: a file there is only read.
-    if (errno == EROFS && lock->l_type == F_RDLCK) return 0;
-    if (errno == EEXIST) errno = EAGAIN;
-    return -1;
-  }
+  // Nobody locks where nothing can be made: a file there is only read.
+  if (!file->locked && acquire(file) < 0) return errno == EROFS && lock->l_type == F_RDLCK ? 0 : -1;
   file->locked |= ranges;
   return 0;
 }
 
-/// Whether another process has a lock that is in the way of this one.
+/// Whether another process has a lock that is in the way of this one: it is asked with a lock held, so none has.
 static int get_lock(const struct file* file, struct flock* lock) {
-  if (file->locked || access(file->folder, F_OK) < 0) lock->l_type = F_UNLCK;
+  if (file->locked || is_shared(file) || access(file->lock, F_OK) < 0) lock->l_type = F_UNLCK;
   return 0;
 }
 

@@ -178,6 +178,10 @@ static PyObject* unlock(PyObject* module, PyObject* args) {
   return none_or_fail(krait_state_unlock(key, (int32_t)key_len, write), key, key_len);
 }
 
+int krait_call_lock(const char* name, size_t length, int take) {
+  return take ? krait_state_lock(name, (int32_t)length, 1, 0) : krait_state_unlock(name, (int32_t)length, 1);
+}
+
 static PyObject* append(PyObject* module, PyObject* args) {
   const char* key;
   Py_ssize_t key_len;

@@ -3,3 +3,6 @@
 #include <Python.h>
 
 PyObject* krait_state_module_init(void);
+
+/// Takes or gives back a lock of the call's, at once. 0 or a WASI errno. sqlite_locks.c uses it.
+int krait_call_lock(const char* name, size_t length, int take);

@@ -49,6 +49,18 @@ TEST_CASE("A policy names hosts by number, by name, or all public ones") {
   CHECK_FALSE(policy("*:*").may_connect(address("0.0.0.0"), {}));
 }
 
+TEST_CASE("A policy names ports to listen on, or all of them") {
+  NetPolicy some, all;
+  REQUIRE(some.allow_listen("0,8080").ok());
+  REQUIRE(all.allow_listen("*").ok());
+  CHECK(some.may_listen(8080));
+  CHECK(some.may_listen(0));
+  CHECK_FALSE(some.may_listen(8081));
+  CHECK(all.may_listen(8081));
+  CHECK_FALSE(NetPolicy().may_listen(0));
+  CHECK_FALSE(some.allow_listen("80,x").ok());
+}
+
 TEST_CASE("A name opens the public addresses that it was found to have, and no private ones") {
   const NetPolicy p = policy("Example.org.:80");
   CHECK(p.may_resolve("example.org"));

@@ -163,6 +163,89 @@ class Serve(KraitTest):
             self.assertEqual(server.request("POST", "/call/u/f?entry=read")[2], b"%d %s" % (i, b",".join(b"%d" % n for n in range(i + 1))))
         self.assertEqual(server.request("POST", "/call/u/f")[2], made)
 
+    def test_calls_that_are_started_and_asked_for_later(self):
+        server = self.serve("--shards", "2")
+        server.put("f", "import time\nfrom pyfaasm import *\ndef faasm_main():\n  return get_input()[::-1]\ndef bad():\n  raise KeyError('lost')\n"
+                        "def slow(data):\n  time.sleep(3600)\ndef parent(data):\n  await_call(chain(slow))\n")
+        status, fields, body = server.request("POST", "/start/u/f", b"abc")
+        call = json.loads(body)["call"]
+        self.assertEqual((status, fields["Location"]), (202, f"/calls/u/{call}"))
+        for accept in {}, {}, {"Accept": "application/json"}:  # it may be read again
+            status, fields, body = server.request("GET", f"/calls/u/{call}?wait_ms=60000", headers=accept)
+            self.assertEqual((status, json.loads(body)["output"].encode() if accept else body, fields["X-Krait-Call"]), (200, b"cba", str(call)))
+        for path in f"/calls/v/{call}", "/calls/u/0", "/calls/u/x", "/calls/u/999999":
+            self.assertEqual(server.request("GET", path)[0], 404)
+            self.assertEqual(server.request("DELETE", path)[0], 404)
+        self.assertEqual(server.request("GET", f"/calls/u/{call}?wait=1")[0], 400)
+        self.assertEqual(server.request("DELETE", f"/calls/u/{call}")[0], 204)
+        self.assertEqual(server.request("GET", f"/calls/u/{call}")[0], 404)
+        bad = json.loads(server.request("POST", "/start/u/f?entry=bad")[2])["call"]
+        status, _, body = server.request("GET", f"/calls/u/{bad}?wait_ms=60000")
+        self.assertEqual((status, json.loads(body)["type"]), (500, "KeyError"))
+        parent = json.loads(server.request("POST", "/start/u/f?entry=parent")[2])["call"]
+        server.until(lambda s: s["waiting"] == 2)
+        status, _, body = server.request("GET", f"/calls/u/{parent}?wait_ms=10")
+        self.assertEqual((status, json.loads(body)), (202, {"call": parent, "state": "running"}))
+        self.assertEqual(server.request("DELETE", f"/calls/u/{parent}")[0], 204)
+        status, _, body = server.request("GET", f"/calls/u/{parent}?wait_ms=60000")
+        self.assertEqual((status, json.loads(body)["error"]), (503, "cancelled"))
+        server.until(lambda s: s["waiting"] + s["running"] == 0)  # its child too
+        self.assertEqual(server.request("POST", "/start/u/none")[0], 404)
+        self.assertEqual(server.request("POST", "/start/u/f?wall_ms=x")[0], 400)
+
+    def test_faasms_messages(self):
+        server = self.serve()
+        server.put("f", "import time\nfrom pyfaasm import *\ndef faasm_main():\n  if get_input() == b'bad':\n    return 3\n  if get_input() == b'raise':\n    raise KeyError(1)\n"
+                        "  if get_input() == b'slow':\n    time.sleep(3600)\n  set_output(get_input() + b'!')\n")
+
+        def message(**fields):
+            return server.request("POST", "/", json.dumps({"user": "python", "function": "py_func", "python": True, "py_user": "u", "py_func": "f", **fields}))
+
+        self.assertEqual(message(input_data="hello")[::2], (200, b"hello!"))
+        self.assertEqual(server.request("POST", "/", json.dumps({"user": "u", "function": "f", "input_data": "x"}))[::2], (200, b"x!"))
+        for data, expected in ("hello", "SUCCESS: hello!"), ("bad", "FAILED: Call failed (return value=3)"), ("raise", "FAILED: KeyError: 1"):
+            call = message(input_data=data, **{"async": True})[2].decode()
+            while (said := message(status=True, id=call)[2].decode()) == "RUNNING":
+                time.sleep(0.01)
+            self.assertEqual(said, expected)
+        call = int(message(input_data="slow", **{"async": True})[2])
+        self.assertEqual(message(status=True, id=call)[2], b"RUNNING")
+        self.assertEqual(server.request("DELETE", f"/calls/u/{call}")[0], 204)
+        self.assertEqual((message(status=True, id=call, py_user="v")[0], message(status=True)[0], message(py_func="none")[0]), (404, 404, 404))
+        self.assertEqual([server.request("POST", "/", body)[0] for body in (b"", b"[]", b"{", b"{}")], [400] * 4)
+        self.assertEqual(server.request("GET", "/")[0], 405)
+
+    def test_state_and_shared_files_from_outside(self):
+        server, other = self.serve(), self.serve()
+        server.put("f", "import os\nfrom pyfaasm import *\ndef faasm_main():\n  value = read_state('a/b') + open('faasm://d/in.bin', 'rb').read()\n"
+                        "  os.makedirs('faasm://empty', exist_ok=True)\n  open('faasm://d/out', 'wb').write(value)\n  write_state('out', value)\n  return repr(sorted(os.listdir('faasm://d')))\n")
+        data = bytes(range(256)) * 1000
+        self.assertEqual(server.request("PUT", "/s/u/a/b", b"state ")[0], 200)
+        self.assertEqual(server.request("PUT", "/file/u/d/in.bin", data)[0], 200)
+        self.assertEqual(server.request("POST", "/call/u/f")[2], b"['in.bin', 'out']")
+        self.assertEqual(server.request("GET", "/s/u/out")[2], b"state " + data)  # not pushed
+        self.assertEqual(other.request("GET", "/s/u/out")[0], 404)
+        for each in server, other:
+            self.assertEqual(each.request("GET", "/file/u/d/out")[2], b"state " + data)
+            self.assertEqual(each.request("GET", "/s/u/a%2Fb")[2], b"state ")
+        self.assertEqual(json.loads(other.request("GET", "/s/u")[2]), {"user": "u", "keys": [{"key": "a/b", "bytes": 6}]})
+        self.assertEqual([f["key"] for f in json.loads(other.request("GET", "/file/u")[2])["keys"]], ["d/in.bin", "d/out"])
+        for path, expected in (("/s/v/a/b", 404), ("/file/v/d/in.bin", 404), ("/file/u/none", 404), ("/s/.u/a", 400), ("/file/u/d/", 400), ("/s/u/" + "k" * 301, 400)):
+            self.assertEqual(server.request("GET", path)[0], expected, path)
+        for path, expected in (("/file/u/d", 409), ("/file/u/empty", 409), ("/file/u/d/in.bin/x", 409), ("/file/u/../v/x", 400), ("/file/u/d/..%2fx", 400), ("/s/u", 405)):
+            self.assertEqual(server.request("PUT", path, b"x")[0], expected, path)
+        self.assertEqual(server.request("PUT", "/s/u/a/b", b"changed")[0], 200)
+        self.assertEqual(other.request("GET", "/s/u/a/b")[2], b"changed")
+        for path in "/s/u/a/b", "/file/u/d/in.bin":
+            self.assertEqual(server.request("DELETE", path)[0], 204)
+            for each in server, other:
+                self.assertEqual(each.request("GET", path)[0], 404)
+            self.assertEqual(server.request("DELETE", path)[0], 404)
+        self.assertEqual(server.request("PUT", "/file", b"seed", {"FilePath": "models/m"})[0], 200)  # as Faasm's clients do
+        self.assertEqual(server.request("GET", "/file", None, {"FilePath": "models/m"})[2], b"seed")
+        self.assertEqual(server.request("GET", "/file/python/models/m")[2], b"seed")
+        self.assertEqual(server.request("GET", "/file")[0], 404)
+
     def test_all_of_a_report(self):
         server = self.serve()
         server.put("f", "import sys\ndef faasm_main():\n  print('x' * 5000)\n  print('cried', file=sys.stderr)\n  return b'\\xff'\n"

@@ -124,9 +124,10 @@ TEST_CASE("coroutines wait for chained calls: a hundred at once, the first of so
 TEST_CASE("a loop that waits for a call is cancelled and times out as every call") {
   if (!python_runtime()) return;
   Serving serving;
-  LimitChanges limits;
+  LimitChanges limits, patient;
   limits.wall_ms = 300;
-  serving.upload("f", Source);
+  patient.wall_ms = 3'600'000;  // both are to wait at once, on a slow machine too
+  serving.upload("f", Source, patient);
   serving.upload("hurry", Source, limits);
   const auto id = serving.service->submit({"u", "f", "main_async", {}, {}});
   while (serving.service->stats().waiting < 2) std::this_thread::sleep_for(1ms);
