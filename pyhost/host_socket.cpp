@@ -65,14 +65,9 @@ struct HostAddress {
 
 class HostSocket final : public Socket {
  public:
-  HostSocket(std::shared_ptr<Network::Shared> shared, int fd, uint16_t family, FileType type)
-      : shared_(std::move(shared)), fd_(fd), family_(family), type_(type) {
-    shared_->sockets++;
-  }
-  ~HostSocket() override {
-    ::close(fd_);
-    shared_->sockets--;
-  }
+  HostSocket(SocketPlace place, int fd, uint16_t family, FileType type)
+      : place_(std::move(place)), shared_(place_.shared()), fd_(fd), family_(family), type_(type) {}
+  ~HostSocket() override { ::close(fd_); }
   [[nodiscard]] FileType type() const override { return type_; }
   [[nodiscard]] int poll_fd() const override { return fd_; }
   [[nodiscard]] uint64_t available() override {
@@ -131,12 +126,13 @@ class HostSocket final : public Socket {
   }
 
   IoResult<std::shared_ptr<Socket>> accept(SocketAddress& from) override {
-    if (shared_->sockets >= shared_->max_sockets) return Errno::MFile;
+    auto place = SocketPlace::take(shared_);
+    if (!place) return place.error();
     HostAddress sender;
     const int fd = ::accept4(fd_, sender.get(), &sender.size, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) return errno_from_host(errno);
     from = sender.ours();
-    return std::shared_ptr<Socket>(std::make_shared<HostSocket>(shared_, fd, family_, type_));
+    return std::shared_ptr<Socket>(std::make_shared<HostSocket>(std::move(*place), fd, family_, type_));
   }
 
   IoResult<SocketAddress> address(bool peer) override {
@@ -185,7 +181,8 @@ class HostSocket final : public Socket {
     }
   }
 
-  std::shared_ptr<Network::Shared> shared_;
+  const SocketPlace place_;
+  const std::shared_ptr<Network::Shared>& shared_;
   const int fd_;
   const uint16_t family_;
   const FileType type_;
@@ -193,6 +190,19 @@ class HostSocket final : public Socket {
 };
 
 }  // namespace
+
+IoResult<SocketPlace> SocketPlace::take(std::shared_ptr<Network::Shared> shared) {
+  if (shared->sockets >= shared->max_sockets) return Errno::MFile;
+  if (!shared->policy->take_socket()) return Errno::NFile;
+  shared->sockets++;
+  return SocketPlace(std::move(shared));
+}
+
+SocketPlace::~SocketPlace() {
+  if (!shared_) return;
+  shared_->sockets--;
+  shared_->policy->give_back_socket();
+}
 
 Network::Network(std::shared_ptr<const NetPolicy> policy, uint32_t max_sockets) : shared_(std::make_shared<Shared>()) {
   shared_->policy = std::move(policy);
@@ -204,11 +214,12 @@ IoResult<std::shared_ptr<Socket>> Network::open(uint16_t family, FileType type) 
   if (!shared_->policy || shared_->max_sockets == 0) return Errno::Access;
   if (family != 4 && family != 6) return Errno::AfNoSupport;
   if (type != FileType::SocketStream && type != FileType::SocketDgram) return Errno::ProtoType;
-  if (shared_->sockets >= shared_->max_sockets) return Errno::MFile;
+  auto place = SocketPlace::take(shared_);
+  if (!place) return place.error();
   const int kind = type == FileType::SocketStream ? SOCK_STREAM : SOCK_DGRAM;
   const int fd = ::socket(family == 4 ? AF_INET : AF_INET6, kind | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return errno_from_host(errno);
-  return std::shared_ptr<Socket>(std::make_shared<HostSocket>(shared_, fd, family, type));
+  return std::shared_ptr<Socket>(std::make_shared<HostSocket>(std::move(*place), fd, family, type));
 }
 
 Errno Network::may_look_up(const std::string& name) {

@@ -3,6 +3,7 @@
 #include "pyhost/net_policy.hpp"
 
 #include <arpa/inet.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <charconv>
@@ -134,6 +135,14 @@ bool NetPolicy::may_connect(const SocketAddress& to, const std::vector<Known>& k
 
 bool NetPolicy::may_resolve(std::string_view name) const {
   return std::any_of(rules_.begin(), rules_.end(), [&](const Rule& rule) { return rule.name == "*" || (!rule.name.empty() && rule.name == name); });
+}
+
+bool NetPolicy::take_socket() const {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return false;
+  if (open_->fetch_add(1, std::memory_order_relaxed) < limit.rlim_cur / 2) return true;
+  give_back_socket();
+  return false;
 }
 
 bool NetPolicy::may_listen(uint16_t port) const { return listen_on_all_ || std::find(listen_.begin(), listen_.end(), port) != listen_.end(); }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -29,7 +30,7 @@ struct SocketAddress {
 };
 static_assert(sizeof(SocketAddress) == 24);
 
-/// Immutable; any thread.
+/// Once the rules are given: any thread.
 class NetPolicy {
  public:
   /// "HOST:PORT,...": HOST is a name, an IPv4 address, an IPv6 address in brackets, or *; PORT a number or *. A name's and *'s
@@ -50,6 +51,11 @@ class NetPolicy {
   [[nodiscard]] bool may_resolve(std::string_view name) const;
   [[nodiscard]] bool may_listen(uint16_t port) const;
 
+  /// A place for a socket among those that all sandboxes of this policy have open, which are half of the process's descriptors at most: the
+  /// rest is its own. False: none is left.
+  [[nodiscard]] bool take_socket() const;
+  void give_back_socket() const { open_->fetch_sub(1, std::memory_order_relaxed); }
+
  private:
   struct Rule {
     std::string name;  // lower case; "*"; empty: `address` is meant
@@ -59,6 +65,7 @@ class NetPolicy {
   std::vector<Rule> rules_;
   std::vector<uint16_t> listen_;
   bool listen_on_all_ = false;
+  std::shared_ptr<std::atomic<uint64_t>> open_ = std::make_shared<std::atomic<uint64_t>>(0);
 };
 
 }  // namespace krait::pyhost

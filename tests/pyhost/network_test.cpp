@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <doctest/doctest.h>
 #include <poll.h>
+#include <sys/resource.h>
 
 #include <cstring>
 
@@ -69,6 +70,30 @@ TEST_CASE("A name opens the public addresses that it was found to have, and no p
   CHECK_FALSE(p.may_connect(address("1.1.1.1"), {}));
   CHECK_FALSE(p.may_connect(address("127.0.0.1"), known));
   CHECK_FALSE(p.may_connect(address("8.8.8.8"), known));
+}
+
+TEST_CASE("Sandboxes leave half of the process's descriptors alone, and their own bound holds before that") {
+  rlimit before{};
+  REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
+  const rlimit small{64, before.rlim_max};
+  const auto shared = std::make_shared<const NetPolicy>(policy("localhost:*"));
+  Network one(shared, 20), other(shared, 20);
+  REQUIRE(setrlimit(RLIMIT_NOFILE, &small) == 0);
+  std::vector<std::shared_ptr<Socket>> open;
+  const auto fill = [&](Network& network) {
+    for (;;) {
+      auto socket = network.open(4, FileType::SocketStream);
+      if (!socket) return socket.error();
+      open.push_back(std::move(*socket));
+    }
+  };
+  const Errno first = fill(one), second = fill(other);
+  REQUIRE(setrlimit(RLIMIT_NOFILE, &before) == 0);
+  CHECK(first == Errno::MFile);
+  CHECK(second == Errno::NFile);
+  CHECK(open.size() == 32);
+  open.clear();
+  CHECK(fill(other) == Errno::MFile);
 }
 
 TEST_CASE("Bytes unread in pairs and pipes are bounded for a sandbox, and come back with the ends") {
