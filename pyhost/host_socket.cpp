@@ -24,13 +24,6 @@ IoResult<void> checked(int result) {
   return {};
 }
 
-/// The errno of a call that should have made a descriptor: its place is free again.
-Errno refused(Network::Shared& shared) {
-  const Errno error = errno_from_host(errno);
-  shared.give_place_back();
-  return error;
-}
-
 struct HostAddress {
   sockaddr_storage storage{};
   socklen_t size = sizeof(sockaddr_storage);
@@ -72,13 +65,9 @@ struct HostAddress {
 
 class HostSocket final : public Socket {
  public:
-  /// Takes over the descriptor and a place.
-  HostSocket(std::shared_ptr<Network::Shared> shared, int fd, uint16_t family, FileType type)
-      : shared_(std::move(shared)), fd_(fd), family_(family), type_(type) {}
-  ~HostSocket() override {
-    ::close(fd_);
-    shared_->give_place_back();
-  }
+  HostSocket(SocketPlace place, int fd, uint16_t family, FileType type)
+      : place_(std::move(place)), shared_(place_.shared()), fd_(fd), family_(family), type_(type) {}
+  ~HostSocket() override { ::close(fd_); }
   [[nodiscard]] FileType type() const override { return type_; }
   [[nodiscard]] int poll_fd() const override { return fd_; }
   [[nodiscard]] uint64_t available() override {
@@ -138,12 +127,13 @@ class HostSocket final : public Socket {
   }
 
   IoResult<std::shared_ptr<Socket>> accept(SocketAddress& from) override {
-    if (const Errno full = shared_->take_place(); full != Errno::Success) return full;
+    auto place = SocketPlace::take(shared_);
+    if (!place) return place.error();
     HostAddress sender;
     const int fd = ::accept4(fd_, sender.get(), &sender.size, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd < 0) return refused(*shared_);
+    if (fd < 0) return errno_from_host(errno);
     from = sender.ours();
-    return std::shared_ptr<Socket>(std::make_shared<HostSocket>(shared_, fd, family_, type_));
+    return std::shared_ptr<Socket>(std::make_shared<HostSocket>(std::move(*place), fd, family_, type_));
   }
 
   IoResult<SocketAddress> address(bool peer) override {
@@ -192,7 +182,8 @@ class HostSocket final : public Socket {
     }
   }
 
-  std::shared_ptr<Network::Shared> shared_;
+  const SocketPlace place_;
+  const std::shared_ptr<Network::Shared>& shared_;
   const int fd_;
   const uint16_t family_;
   const FileType type_;
@@ -201,6 +192,19 @@ class HostSocket final : public Socket {
 };
 
 }  // namespace
+
+IoResult<SocketPlace> SocketPlace::take(std::shared_ptr<Network::Shared> shared) {
+  if (shared->sockets >= shared->max_sockets) return Errno::MFile;
+  if (!shared->policy->take_socket()) return Errno::NFile;
+  shared->sockets++;
+  return SocketPlace(std::move(shared));
+}
+
+SocketPlace::~SocketPlace() {
+  if (!shared_) return;
+  shared_->sockets--;
+  shared_->policy->give_back_socket();
+}
 
 Network::Network(std::shared_ptr<const NetPolicy> policy, uint32_t max_sockets) : shared_(std::make_shared<Shared>()) {
   shared_->policy = std::move(policy);
@@ -212,19 +216,20 @@ IoResult<std::shared_ptr<Socket>> Network::open(uint16_t family, FileType type) 
   if (!shared_->policy || shared_->max_sockets == 0) return Errno::Access;
   if (family != 4 && family != 6) return Errno::AfNoSupport;
   if (type != FileType::SocketStream && type != FileType::SocketDgram) return Errno::ProtoType;
-  if (const Errno full = shared_->take_place(); full != Errno::Success) return full;
+  auto place = SocketPlace::take(shared_);
+  if (!place) return place.error();
   const int kind = type == FileType::SocketStream ? SOCK_STREAM : SOCK_DGRAM;
   const int fd = ::socket(family == 4 ? AF_INET : AF_INET6, kind | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0) return refused(*shared_);
-  return std::shared_ptr<Socket>(std::make_shared<HostSocket>(shared_, fd, family, type));
+  if (fd < 0) return errno_from_host(errno);
+  return std::shared_ptr<Socket>(std::make_shared<HostSocket>(std::move(*place), fd, family, type));
 }
 
 IoResult<std::vector<SocketAddress>> Network::look_up(const std::string& name, Waiter& waiter) {
   used_ = true;
   if (!shared_->policy || shared_->max_sockets == 0 || !shared_->policy->may_resolve(name)) return Errno::Access;
-  if (!shared_->policy->take_place()) return Errno::Again;  // it takes descriptors, too
+  if (!shared_->policy->take_socket()) return Errno::Again;  // it takes descriptors, too
   const NamesFound found = look_up_name(name, shared_->policy->name_servers(), waiter);
-  shared_->policy->give_place_back();
+  shared_->policy->give_back_socket();
   if (found.error != Errno::Success) return found.error;
   auto& known = shared_->known;
   for (const SocketAddress& address : found.addresses) {

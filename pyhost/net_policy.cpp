@@ -146,14 +146,6 @@ Result<void> NetPolicy::set_name_servers(std::string_view text) {
   return Error{"'" + name_servers_ + "' is not ADDRESS[:PORT],..."};
 }
 
-bool NetPolicy::take_place() const {
-  rlimit limit{};
-  const uint64_t most = getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur / 2 : 0;
-  if (places_taken_->fetch_add(1) < most) return true;
-  give_place_back();
-  return false;
-}
-
 bool NetPolicy::may_connect(const SocketAddress& to, const std::vector<Known>& known) const {
   std::optional<bool> is_outside;  // looked at once, and only where it matters
   return std::any_of(rules_.begin(), rules_.end(), [&](const Rule& rule) {
@@ -170,6 +162,14 @@ bool NetPolicy::may_connect(const SocketAddress& to, const std::vector<Known>& k
 
 bool NetPolicy::may_resolve(std::string_view name) const {
   return std::any_of(rules_.begin(), rules_.end(), [&](const Rule& rule) { return rule.name == "*" || (!rule.name.empty() && rule.name == name); });
+}
+
+bool NetPolicy::take_socket() const {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return false;
+  if (open_->fetch_add(1, std::memory_order_relaxed) < limit.rlim_cur / 2) return true;
+  give_back_socket();
+  return false;
 }
 
 bool NetPolicy::may_listen(uint16_t port) const { return listen_on_all_ || std::find(listen_.begin(), listen_.end(), port) != listen_.end(); }

@@ -32,7 +32,7 @@ struct SocketAddress {
 };
 static_assert(sizeof(SocketAddress) == 24);
 
-/// Immutable once it is shared, but for the count of sockets; any thread.
+/// Once the rules are given: any thread.
 class NetPolicy {
  public:
   /// "HOST:PORT,...": HOST is a name, an IPv4 address, an IPv6 address in brackets, or *; PORT a number or *. A name's and *'s
@@ -57,10 +57,10 @@ class NetPolicy {
   [[nodiscard]] bool may_resolve(std::string_view name) const;
   [[nodiscard]] bool may_listen(uint16_t port) const;
 
-  /// A place among the sockets of all sandboxes of this policy, which have half of the process's descriptors at most: guests must not
-  /// use up what the host needs. False: there is none.
-  [[nodiscard]] bool take_place() const;
-  void give_place_back() const { *places_taken_ -= 1; }
+  /// A place for a socket among those that all sandboxes of this policy have open, which are half of the process's descriptors at most: the
+  /// rest is its own. False: none is left.
+  [[nodiscard]] bool take_socket() const;
+  void give_back_socket() const { open_->fetch_sub(1, std::memory_order_relaxed); }
 
  private:
   struct Rule {
@@ -72,7 +72,7 @@ class NetPolicy {
   std::vector<uint16_t> listen_;
   bool listen_on_all_ = false;
   std::string name_servers_;
-  std::shared_ptr<std::atomic<uint64_t>> places_taken_ = std::make_shared<std::atomic<uint64_t>>(0);
+  std::shared_ptr<std::atomic<uint64_t>> open_ = std::make_shared<std::atomic<uint64_t>>(0);
 };
 
 }  // namespace krait::pyhost

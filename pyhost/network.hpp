@@ -7,23 +7,26 @@
 
 namespace krait::pyhost {
 
+/// One socket's place among those of its sandbox and of all sandboxes.
+class SocketPlace {
+ public:
+  /// MFile, NFile where there is none.
+  static IoResult<SocketPlace> take(std::shared_ptr<Network::Shared> shared);
+  SocketPlace(SocketPlace&&) = default;
+  SocketPlace& operator=(SocketPlace&&) = delete;
+  ~SocketPlace();
+  [[nodiscard]] const std::shared_ptr<Network::Shared>& shared() const { return shared_; }
+
+ private:
+  explicit SocketPlace(std::shared_ptr<Network::Shared> shared) : shared_(std::move(shared)) {}
+  std::shared_ptr<Network::Shared> shared_;
+};
+
 struct Network::Shared {
   std::shared_ptr<const NetPolicy> policy;
   std::vector<NetPolicy::Known> known;
   uint32_t max_sockets = 0, sockets = 0;
   uint64_t unread = 0;  ///< bytes in pairs and pipes
-
-  /// A place for one more socket: Success, or which bound is reached.
-  Errno take_place() {
-    if (sockets >= max_sockets) return Errno::MFile;
-    if (!policy->take_place()) return Errno::NFile;
-    sockets++;
-    return Errno::Success;
-  }
-  void give_place_back() {
-    sockets--;
-    policy->give_place_back();
-  }
 };
 
 }  // namespace krait::pyhost
