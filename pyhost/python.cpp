@@ -181,6 +181,13 @@ struct PythonInstance::State {
   Result<void> renew();
   Result<void> find_exports();
   Result<void> restore_libraries();
+  /// What the host's functions know of a call.
+  void take(const CallRequest& request) {
+    sandbox.user = request.user;
+    sandbox.function = request.function;
+    sandbox.entry = request.entry;
+    sandbox.input = request.input;
+  }
   /// The state of a call; its locks are given back at the end, however the call ended.
   void begin_state(const std::string& user) {
     if (options.state) sandbox.state = std::make_shared<StateSession>(options.state, user);
@@ -420,10 +427,7 @@ Result<CallResult> PythonInstance::load(const CallRequest& request) {
   State& s = *state_;
   if (!s.usable) return Spent;
   const GuestTurn turn(s.wasi->waiter(), *s.store);
-  s.sandbox.user = request.user;
-  s.sandbox.function = request.function;
-  s.sandbox.entry = request.entry;
-  s.sandbox.input = request.input;
+  s.take(request);
   s.sandbox.output.clear();
   GuestText name(*s.store, *s.memory, *s.malloc, *s.free, request.function);
   GuestText source(*s.store, *s.memory, *s.malloc, *s.free, request.source);
@@ -440,10 +444,7 @@ Result<CallResult> PythonInstance::invoke(const CallRequest& request) {
   State& s = *state_;
   if (!s.usable) return Spent;
   const GuestTurn turn(s.wasi->waiter(), *s.store);
-  s.sandbox.user = request.user;
-  s.sandbox.function = request.function;
-  s.sandbox.entry = request.entry;
-  s.sandbox.input = request.input;
+  s.take(request);
   GuestText entry(*s.store, *s.memory, *s.malloc, *s.free, request.entry);
   if (!entry.ok()) return NoRoom;
   const uint64_t begin = monotonic_now();
