@@ -29,12 +29,11 @@ def programs(run):
     yield "coroutines", "io/io_core_bench", rounds
     if runtime_folder(run):
         yield "calls through the service", "pyhost/calls_bench", ["--rounds", str(run.rounds(1000, 200))]
-        yield "calls that wait", "pyhost/parked_bench", ["--rounds", "1", {"full": "10000", "quick": "2000", "smoke": "20"}[run.size]]
+        yield "calls that wait", "pyhost/parked_bench", ["--rounds", str(run.rounds(3)), {"full": "10000", "quick": "2000", "smoke": "20"}[run.size]]
     yield "state", "pyhost/state_bench", ["--rounds", str(run.rounds(100, 20))]
     yield "beside endless neighbours", "io/io_tail_bench", rounds
     if runtime_folder(run):
         yield "Python calls beside endless neighbours", "pyhost/tail_bench", ["--rounds", str(run.rounds(3))]
-        yield "parked sandboxes", "pyhost/parked_bench", ["--rounds", str(run.rounds(3)), {"full": "10000", "quick": "1000", "smoke": "20"}[run.size]]
     yield "echo", "io/io_echo_bench", ["--rounds", str(run.rounds(7)), "--seconds", {"full": "1", "quick": "0.3", "smoke": "0.02"}[run.size]]
 
 

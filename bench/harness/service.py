@@ -186,7 +186,7 @@ def curves(loads, figure, scale=1):
 def throughput(report, run, servers):
     """{name: best calls a second}: closed loops over several numbers of connections."""
     counts = {"full": [1, 8, 64, 256], "quick": [1, 64], "smoke": [2]}[run.size]
-    seconds = {"full": 3, "quick": 1, "smoke": 1}[run.size]
+    seconds = {"full": 2, "quick": 1, "smoke": 1}[run.size]
     loads = in_turns(report, run, {(name, n): lambda s=server, n=n: Load(s.port, ["noop"], n, seconds=seconds)
                                    for n in counts for name, server in servers.items()})
     compare(report, run, "closed loop, noop", loads, lambda _, n: f"{n} connections", rate, "/ forks")
@@ -199,7 +199,7 @@ def throughput(report, run, servers):
 def offered(report, run, servers, best):
     """Latency where calls come at a given rate, whatever the server does: shares of each server's own best rate."""
     shares = {"full": [0.1, 0.3, 0.5, 0.7, 0.9, 1.1], "quick": [0.2, 0.6, 0.9], "smoke": [0.2]}[run.size]
-    seconds = {"full": 3, "quick": 1, "smoke": 1}[run.size]
+    seconds = {"full": 2, "quick": 1, "smoke": 1}[run.size]
     loads = in_turns(report, run, {(name, share): lambda s=servers[name], r=rates * share: Load(s.port, ["noop"], 32, seconds=seconds, rate=max(32, r))
                                    for share in shares for name, rates in best.items()})
     compare(report, run, "offered load, noop", loads, lambda name, share: f"{share:.0%} of its best: {best[name] * share:,.0f}/s", p50,

@@ -64,6 +64,9 @@ def processes(report, run, folder):
     return times
 
 
+FORKS = "python3, os.fork a call"
+
+
 def forked(calls):
     """Seconds a call where a warm python3 forks for each, as a pre-fork server does: request in, child answers and ends."""
     code = """import json, os, sys, time
@@ -101,7 +104,7 @@ def warm(report, run):
     rows, bars, rates = [], {}, []
 
     def add(name, median_us, p99_us):
-        rows.append([name, f"{median_us:.1f}", f"{p99_us:.1f}"])
+        rows.append([name, median_us, p99_us])
         bars[name] = median_us
 
     env = costs.runtime_folder(run)
@@ -113,13 +116,14 @@ def warm(report, run):
                 rates.append([f"krait {part['name']}", f"{part['median']:,.0f}", part["unit"]])
     else:
         report.left_out("krait's own, since the Python runtime is not built (pyhost/guest/build)")
-    for name, times in (("python3, os.fork a call", forked(10 if run.size == "smoke" else calls)),
+    for name, times in ((FORKS, forked(10 if run.size == "smoke" else calls)),
                         ("node: a Worker with python.wasm a call", node_workers(run, 1 if run.size == "smoke" else 7))):
         if times is None:
             report.left_out(name)
         else:
             add(name, median(times) * 1e6, percentile(times, 0.99) * 1e6)
-    report.table(["within a server that runs", "us", "p99"], rows)
+    report.table(["within a server that runs", "us", "p99", f"/ {FORKS}"],
+                 [[name, f"{middle:.1f}", f"{high:.1f}", f"{middle / bars[FORKS]:.3g}"] for name, middle, high in rows])
     if rates:
         report.table(["how many", "median", ""], rates)
     report.bars("A fresh interpreter for a call, in a running server", "us (log)", {"": bars}, log=True)
