@@ -12,7 +12,11 @@ namespace krait {
 class ByteWriter {
  public:
   template <typename T>
-  void put(T value) { raw(&value, sizeof value); }
+  void put(T value) {
+    const size_t at = out.size();
+    out.resize(at + sizeof value);
+    std::memcpy(out.data() + at, &value, sizeof value);
+  }
   void raw(const void* data, size_t size) {
     const auto* at = static_cast<const std::byte*>(data);
     out.insert(out.end(), at, at + size);

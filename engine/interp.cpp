@@ -110,17 +110,15 @@ constexpr void fill_got(Handlers& handlers) {
     handlers.got[State][i] = get_other<State>;
     handlers.got_constant[State][i] = get_constant<State>;
   }
-#define FILL(into, name, code, handler)                                     \
-  if constexpr (requires { Op<State, false, Opcode::name>::handler; })      \
-    handlers.into[State][code & 0xff] = Op<State, false, Opcode::name>::handler;
-#define OP(name, text, prefix, code, immediates, signature)   \
-  if constexpr (prefix == 0) {                                \
-    FILL(got, name, code, run_got)                            \
-    FILL(got_constant, name, code, run_got_constant)          \
+#define OP(name, text, prefix, code, immediates, signature)                                      \
+  if constexpr (prefix == 0) {                                                                   \
+    using Each = Op<State, false, Opcode::name>;                                                 \
+    if constexpr (requires { Each::run_got; }) handlers.got[State][code & 0xff] = Each::run_got; \
+    if constexpr (requires { requires Each::TakesConstant; })                                    \
+      handlers.got_constant[State][code & 0xff] = Each::run_got_constant;                        \
   }
 #include "engine/opcodes.def"
 #undef OP
-#undef FILL
 }
 
 template <unsigned State, bool Wide, bool Mixed>

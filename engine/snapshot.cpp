@@ -29,6 +29,7 @@ constexpr size_t HostPage = 4096;
 /// page on, the memories.
 constexpr uint32_t PlainMagic = 0x5053524b;  // "KRSP"
 constexpr size_t PlainHeaderBytes = 16;
+constexpr size_t KeepersRoom = size_t{64} << 10;  // behind an encoded snapshot: whoever keeps it adds to it, and 20 MB are not to be copied for that
 struct PlainMemory {
   uint64_t offset, size;
 };
@@ -167,6 +168,7 @@ std::vector<std::byte> Snapshot::encode_plain() const {
     out.put(PlainMemory{at, memory->size()});
     at += memory->size();
   }
+  out.out.reserve(at + KeepersRoom);
   out.raw(rest.data(), rest.size());
   for (const auto& memory : memories_) {
     out.out.resize(page_up(out.out.size()));

@@ -12,6 +12,8 @@
 #include <cstring>
 #include <mutex>
 
+#include "base/byte_stream.hpp"
+
 extern "C" {
 
 struct jit_code_entry {
@@ -44,30 +46,24 @@ void tell_gdb(Action action, jit_code_entry& entry) {
   __jit_debug_register_code();
 }
 
-/// Bytes in the making.
-class Bytes {
+/// Bytes in the making, with what ELF and DWARF need besides.
+class Bytes : private ByteWriter {
  public:
-  void u8(unsigned value) { bytes_.push_back(static_cast<std::byte>(value)); }
+  void u8(unsigned value) { put(static_cast<uint8_t>(value)); }
   template <typename T>
-  void raw(const T& value) {
-    const auto* p = reinterpret_cast<const std::byte*>(&value);
-    bytes_.insert(bytes_.end(), p, p + sizeof value);
-  }
+  void raw(const T& value) { put(value); }
   void uleb(uint64_t value) {
     for (; value >= 0x80; value >>= 7) u8(static_cast<unsigned>(value & 0x7f) | 0x80);
     u8(static_cast<unsigned>(value));
   }
   void align(size_t to, unsigned with) {
-    while (bytes_.size() % to) u8(with);
+    while (out.size() % to) u8(with);
   }
   template <typename T>
-  void patch(size_t at, const T& value) { std::memcpy(bytes_.data() + at, &value, sizeof value); }
-  [[nodiscard]] size_t size() const { return bytes_.size(); }
-  std::vector<std::byte> take() { return std::move(bytes_); }
-  void append(const std::vector<std::byte>& more) { bytes_.insert(bytes_.end(), more.begin(), more.end()); }
-
- private:
-  std::vector<std::byte> bytes_;
+  void patch(size_t at, const T& value) { std::memcpy(out.data() + at, &value, sizeof value); }
+  [[nodiscard]] size_t size() const { return out.size(); }
+  std::vector<std::byte> take() { return std::move(out); }
+  void append(const std::vector<std::byte>& more) { ByteWriter::raw(more.data(), more.size()); }
 };
 
 constexpr unsigned CfaAdvance = 0x40, CfaOffset = 0x80, CfaDefCfa = 0x0c, CfaDefCfaOffset = 0x0e;

@@ -123,6 +123,7 @@ Result<std::shared_ptr<const PythonRuntime>> PythonRuntime::load(const PythonCon
   if (config.compiler) parts->code = config.compiler->image_for(parts->module);
   define_wasi(parts->linker);
   define_krait(parts->linker);
+  define_sockets(parts->linker);
   define_state(parts->linker);
   return std::shared_ptr<const PythonRuntime>(new PythonRuntime(std::move(parts)));
 }
@@ -266,7 +267,7 @@ Result<void> PythonInstance::State::make_files() {
   if (!tree) return std::move(tree.error());
   stdio = options.stdio;
   wasi.emplace(WasiOptions{{"python"}, options.env, options.stdio, {{"/", std::move(*tree)}}, options.limits.open_files,
-                           options.waiter});
+                           options.waiter, options.network, options.limits.sockets});
   sandbox.wasi = &*wasi;
   bytes_at_start = memory_tree->bytes_used();
   open_at_start = wasi->descriptors().open_count();
@@ -340,6 +341,7 @@ engine::Outcome<> PythonInstance::alarm(Alarm kind, uint64_t limit_ms) {
 }
 Result<void> PythonInstance::warm() {
   State& s = *state_;
+  const GuestTurn turn(s.wasi->waiter(), *s.store);
   FuncInstance* warm = s.instance->export_func("krait_warm");
   if (!warm) return Error{"the Python runtime lacks the export krait_warm: build it again"};
   const auto status = s.enter(warm);
@@ -349,7 +351,8 @@ Result<void> PythonInstance::warm() {
 }
 bool PythonInstance::snapshot_is_whole() const {
   const State& s = *state_;
-  return s.sandbox.uses == 0 && s.bytes_at_start == s.memory_tree->bytes_used() && s.wasi->descriptors().open_count() == s.open_at_start;
+  return s.sandbox.uses == 0 && s.bytes_at_start == s.memory_tree->bytes_used() && s.wasi->descriptors().open_count() == s.open_at_start &&
+         !s.wasi->network().used();
 }
 engine::Store& PythonInstance::store() { return *state_->store; }
 void PythonInstance::set_stdio(const Stdio& stdio) {
@@ -437,6 +440,8 @@ Result<CallResult> PythonInstance::invoke(const CallRequest& request) {
   State& s = *state_;
   if (!s.usable) return Spent;
   const GuestTurn turn(s.wasi->waiter(), *s.store);
+  s.sandbox.user = request.user;
+  s.sandbox.function = request.function;
   s.sandbox.entry = request.entry;
   s.sandbox.input = request.input;
   GuestText entry(*s.store, *s.memory, *s.malloc, *s.free, request.entry);

@@ -50,6 +50,7 @@ struct PythonLimits {
   uint64_t output_bytes = uint64_t{64} << 20;  ///< a call's output
   uint64_t tmp_bytes = uint64_t{256} << 20;    ///< the sandbox's private files (/tmp and all else not mounted)
   uint32_t open_files = 1024;
+  uint32_t sockets = 64;                       ///< of this machine, at once; 0: none, whatever `network` allows
 };
 
 struct PythonOptions {
@@ -58,6 +59,7 @@ struct PythonOptions {
   Stdio stdio = Stdio::inherit();
   PythonLimits limits;
   std::shared_ptr<LocalState> state;        ///< of the calls' users; null: the sandbox has one of its own, in memory
+  std::shared_ptr<const NetPolicy> network; ///< null: no sockets but pairs
   Waiter* waiter = nullptr;                 ///< null: waits block the thread
   const std::byte* native_stack_limit = nullptr;  ///< as engine::StoreOptions
 };
@@ -114,6 +116,10 @@ class PythonSnapshot {
 
 /// What the runtime's cache has under `key`, mapped; null where that is nothing.
 std::shared_ptr<const PythonSnapshot> cached_snapshot(const PythonRuntime& runtime, const store::Digest& key);
+/// Keeps `snapshot` in the runtime's cache under `key`. Returns it mapped from there, so that the system can take its pages back and read
+/// them again, or `snapshot` itself, in memory, where there is no cache or it does not keep it.
+std::shared_ptr<const PythonSnapshot> keep_snapshot(const PythonRuntime& runtime, const store::Digest& key,
+                                                    std::shared_ptr<const PythonSnapshot> snapshot);
 /// Python started, and what failing calls need imported: from the cache, or made and kept there. `native_stack_limit` as in
 /// PythonOptions.
 Result<std::shared_ptr<const PythonSnapshot>> base_snapshot(const std::shared_ptr<const PythonRuntime>& runtime,
@@ -156,7 +162,7 @@ class PythonInstance {
   /// on_interrupt() of the store.
   engine::Outcome<> alarm(Alarm kind, uint64_t limit_ms);
   /// Whether a snapshot() now would be all of it: false where the code run so far has read its input, set an output, asked
-  /// anything else of the service, written files or left descriptors open.
+  /// anything else of the service or of the network, written files or left descriptors open.
   [[nodiscard]] bool snapshot_is_whole() const;
   /// Bytes of linear memory now; it only grows until a reset.
   [[nodiscard]] uint64_t memory_bytes() const;

@@ -13,6 +13,14 @@ std::shared_ptr<const PythonSnapshot> cached_snapshot(const PythonRuntime& runti
   return nullptr;
 }
 
+std::shared_ptr<const PythonSnapshot> keep_snapshot(const PythonRuntime& runtime, const store::Digest& key,
+                                                    std::shared_ptr<const PythonSnapshot> snapshot) {
+  if (!runtime.cache()) return snapshot;
+  runtime.cache()->keep(key, snapshot->encode_plain());
+  auto kept = cached_snapshot(runtime, key);
+  return kept ? kept : snapshot;
+}
+
 Result<std::shared_ptr<const PythonSnapshot>> base_snapshot(const std::shared_ptr<const PythonRuntime>& runtime,
                                                             const std::byte* native_stack_limit) {
   const store::Digest key = ImageCache::key({"python", runtime->identity()});
@@ -25,8 +33,8 @@ Result<std::shared_ptr<const PythonSnapshot>> base_snapshot(const std::shared_pt
   if (!booted) return std::move(booted.error());
   if (auto warmed = (*booted)->warm(); !warmed) return std::move(warmed.error());
   auto taken = (*booted)->snapshot();
-  if (taken && runtime->cache()) runtime->cache()->keep(key, (*taken)->encode_plain());
-  return taken;
+  if (!taken) return taken;
+  return keep_snapshot(*runtime, key, std::move(*taken));
 }
 
 }  // namespace krait::pyhost

@@ -47,6 +47,7 @@ struct OpenHow {
 };
 
 class Directory;
+class Socket;
 
 /// An open file or stream with its own position. One thread at a time. What a kind of file cannot do gives the errno
 /// that POSIX gives.
@@ -77,7 +78,11 @@ class File {
   [[nodiscard]] virtual bool may_wait() const { return false; }
   /// Bytes that a read would give at once, where that is known; for poll_oneoff.
   [[nodiscard]] virtual uint64_t available() { return 0; }
+  /// Of one without poll_fd(): what of POLLIN and POLLOUT would not wait, with POLLHUP where the other end is gone. What is not ready
+  /// only the guest's own calls can make so.
+  [[nodiscard]] virtual short ready(short events) { return events; }
   [[nodiscard]] virtual Directory* as_directory() { return nullptr; }
+  [[nodiscard]] virtual Socket* as_socket() { return nullptr; }
 };
 
 class Directory : public File {

@@ -74,7 +74,8 @@ constexpr Rights WriteSide = right::FdWrite | right::FdAllocate | right::FdFiles
 Stdio Stdio::inherit() { return {host_file(0, false), host_file(1, false), host_file(2, false)}; }
 
 Wasi::Wasi(WasiOptions options)
-    : descriptors_(options.open_files), waiter_(options.waiter ? options.waiter : &blocking_waiter()) {
+    : descriptors_(options.open_files), waiter_(options.waiter ? options.waiter : &blocking_waiter()),
+      network_(std::move(options.network), options.max_sockets) {
   for (std::string& arg : options.args) args_.push_back(without_nul(std::move(arg)));
   for (auto& [name, value] : options.env) environment_.push_back(without_nul(name + "=" + value));
   set_stdio(options.stdio);
@@ -226,6 +227,12 @@ std::vector<std::shared_ptr<const engine::HostFunction>> wasi_functions() {
 
 void define_wasi(engine::Linker& linker) {
   for (auto& function : wasi_functions()) linker.func(std::move(function));
+}
+
+void define_sockets(engine::Linker& linker) {
+#define SOCKET(name, ...) linker.func("krait", #name, &Adapter<&socket_calls::name>::run);
+#include "pyhost/socket.def"
+#undef SOCKET
 }
 
 }  // namespace krait::pyhost

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/linker.hpp"
+#include "pyhost/socket.hpp"
 #include "pyhost/vfs.hpp"
 #include "pyhost/wait.hpp"
 
@@ -38,6 +39,8 @@ class DescriptorTable {
   /// `to` becomes what `from` was, and `from` is free. Both must be open.
   Errno renumber(uint32_t from, uint32_t to);
   [[nodiscard]] size_t open_count() const;
+  /// Whether add() would fail.
+  [[nodiscard]] bool full() const { return open_count() >= limit_; }
 
  private:
   std::vector<Descriptor> all_;
@@ -58,6 +61,8 @@ struct WasiOptions {
   std::vector<std::pair<std::string, std::shared_ptr<Directory>>> preopens;  ///< guest path, directory
   uint32_t open_files = 1024;
   Waiter* waiter = nullptr;  ///< null: blocking_waiter(). Not owned
+  std::shared_ptr<const NetPolicy> network;  ///< null: no sockets but pairs
+  uint32_t max_sockets = 64;                 ///< sockets of this machine open at once
 };
 
 /// The WASI state of a sandbox. Used by the thread that runs its store.
@@ -66,6 +71,8 @@ class Wasi {
   explicit Wasi(WasiOptions options);
   [[nodiscard]] DescriptorTable& descriptors() { return descriptors_; }
   [[nodiscard]] const DescriptorTable& descriptors() const { return descriptors_; }
+  [[nodiscard]] Network& network() { return network_; }
+  [[nodiscard]] const Network& network() const { return network_; }
   [[nodiscard]] Waiter& waiter() const { return *waiter_; }
   [[nodiscard]] const std::vector<std::string>& args() const { return args_; }
   /// "NAME=value"
@@ -76,6 +83,7 @@ class Wasi {
   DescriptorTable descriptors_;
   std::vector<std::string> args_, environment_;
   Waiter* waiter_;
+  Network network_;
 };
 
 /// What Store::host_data of every store points to that runs with the functions below. `Sandbox` may be extended by derivation.
@@ -92,6 +100,8 @@ struct Sandbox {
 /// linker serves all stores.
 std::vector<std::shared_ptr<const engine::HostFunction>> wasi_functions();
 void define_wasi(engine::Linker& linker);
+/// The sockets of the module "krait"; guest/krait_socket.h says what each does.
+void define_sockets(engine::Linker& linker);
 
 /// The rights that a kind of file can have.
 Rights rights_of(const File& file);

@@ -57,6 +57,31 @@ class Call {
   engine::Memory& memory_;
 };
 
+/// Runs one transfer, f(), waiting until it would not block unless `nonblock`. The caller keeps the file alive: a wait may outlast the
+/// descriptor. DeadLk where nothing can end the wait.
+template <typename F>
+IoResult<uint64_t> transfer(Call& call, File& file, short events, bool nonblock, F f) {
+  for (;;) {
+    const int fd = file.poll_fd();
+    if (fd >= 0) {
+      pollfd one{fd, events, 0};
+      // A blocking descriptor that we share with others must not block a guest that asked not to be.
+      if (nonblock) {
+        if (!call.wasi.waiter().poll({&one, 1}, Deadline{CLOCK_MONOTONIC, 0})) return Errno::Intr;
+        if (one.revents == 0) return Errno::Again;
+      } else if (!call.wasi.waiter().before_transfer(fd, events)) {
+        return Errno::Intr;
+      }
+    }
+    IoResult<uint64_t> count = f(file);
+    if (count) return count;
+    if (count.error() == Errno::Intr) continue;
+    if (count.error() == Errno::Canceled) return Errno::Intr;
+    if (count.error() != Errno::Again || nonblock) return count;
+    if (fd < 0) return Errno::DeadLk;
+  }
+}
+
 /// `f()`, an IoResult, as a wait of this guest where `file` may wait for a disk. Intr where it was cut short.
 template <typename F>
 auto on_disk(Call& call, const File& file, F f) -> decltype(f()) {
@@ -97,5 +122,12 @@ using u64 = uint64_t;
 #undef WASI
 #undef WASI_LEAVES
 }  // namespace wasi_calls
+namespace socket_calls {
+using u32 = uint32_t;
+using u64 = uint64_t;
+#define SOCKET(name, ...) Errno name(Call& call, __VA_ARGS__);
+#include "pyhost/socket.def"
+#undef SOCKET
+}  // namespace socket_calls
 
 }  // namespace krait::pyhost

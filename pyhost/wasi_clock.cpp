@@ -72,6 +72,9 @@ class Poll {
     else subscribe_fd(s, type);
   }
 
+  /// Nothing can end the wait.
+  [[nodiscard]] bool hopeless() const { return events_.empty() && fds_.empty() && !earliest_; }
+
   /// False when the wait was cancelled.
   bool wait() {
     std::optional<Deadline> until = earliest_;
@@ -112,7 +115,9 @@ class Poll {
     if (!((*d)->base & (type == EventType::FdRead ? right::FdRead : right::FdWrite))) return fail(s, Errno::NotCapable);
     File& file = *(*d)->file;
     if (file.poll_fd() < 0) {
-      events_.push_back({s.userdata, 0, s.type, {}, type == EventType::FdRead ? file.available() : 0, 0, {}});
+      const short ready = file.ready(type == EventType::FdRead ? POLLIN : POLLOUT);
+      if (ready == 0) return;  // nor will it be before the guest goes on
+      events_.push_back({s.userdata, 0, s.type, {}, type == EventType::FdRead ? file.available() : 0, ready & POLLHUP ? Hangup : uint16_t{0}, {}});
       return;
     }
     files_.push_back((*d)->file);
@@ -165,6 +170,7 @@ Errno poll_oneoff(Call& call, u32 in, u32 out, u32 count, u32 result) {
     return Errno::Fault;
   Poll poll(call);
   for (u64 i = 0; i < count; i++) poll.subscribe(*call.load<WireSubscription>(in + i * sizeof(WireSubscription)));
+  if (poll.hopeless()) return Errno::DeadLk;
   // A deadline on a clock that was set back meanwhile is not over: wait on.
   do {
     if (!poll.wait()) return Errno::Intr;

@@ -58,27 +58,10 @@ Errno on_file(Call& call, const Descriptor& descriptor, F f) {
 
 /// Runs one transfer and stores its count. Keeps the file alive: a wait may outlast the descriptor.
 template <typename F>
-Errno transfer(Call& call, Descriptor& descriptor, short events, uint32_t result, F f) {
+Errno transferred(Call& call, Descriptor& descriptor, short events, uint32_t result, F f) {
   const std::shared_ptr<File> file = descriptor.file;
-  for (;;) {
-    const int fd = file->poll_fd();
-    const bool nonblock = file->flags() & fd_flag::Nonblock;
-    if (fd >= 0) {
-      pollfd one{fd, events, 0};
-      // A blocking descriptor that we share with others must not block a guest that asked not to be.
-      if (nonblock) {
-        if (!call.wasi.waiter().poll({&one, 1}, Deadline{CLOCK_MONOTONIC, 0})) return Errno::Intr;
-        if (one.revents == 0) return Errno::Again;
-      } else if (!call.wasi.waiter().before_transfer(fd, events)) {
-        return Errno::Intr;
-      }
-    }
-    IoResult<uint64_t> count = f(*file);
-    if (count) return call.store(result, static_cast<uint32_t>(*count));
-    if (count.error() == Errno::Intr) continue;
-    if (count.error() == Errno::Canceled) return Errno::Intr;
-    if (count.error() != Errno::Again || nonblock || fd < 0) return count.error();
-  }
+  auto count = transfer(call, *file, events, file->flags() & fd_flag::Nonblock, f);
+  return count ? call.store(result, static_cast<uint32_t>(*count)) : count.error();
 }
 
 constexpr bool offset_ok(uint64_t offset) { return offset <= static_cast<uint64_t>(INT64_MAX); }
@@ -179,7 +162,7 @@ Errno fd_read(Call& call, u32 fd, u32 iovs, u32 iovs_len, u32 result) {
   if (!((*d)->base & right::FdRead)) return Errno::NotCapable;
   auto buffers = call.buffers(iovs, iovs_len);
   if (!buffers) return buffers.error();
-  return transfer(call, **d, POLLIN, result, [&](File& file) {
+  return transferred(call, **d, POLLIN, result, [&](File& file) {
     return read_some(call.wasi.waiter(), file, *buffers, std::nullopt);
   });
 }
@@ -193,7 +176,7 @@ Errno fd_pread(Call& call, u32 fd, u32 iovs, u32 iovs_len, u64 offset, u32 resul
   if (!offset_ok(offset)) return Errno::Inval;
   auto buffers = call.buffers(iovs, iovs_len);
   if (!buffers) return buffers.error();
-  return transfer(call, **d, POLLIN, result, [&](File& file) {
+  return transferred(call, **d, POLLIN, result, [&](File& file) {
     return read_some(call.wasi.waiter(), file, *buffers, offset);
   });
 }
@@ -205,7 +188,7 @@ Errno fd_write(Call& call, u32 fd, u32 iovs, u32 iovs_len, u32 result) {
   if (!((*d)->base & right::FdWrite)) return Errno::NotCapable;
   auto buffers = call.buffers(iovs, iovs_len);
   if (!buffers) return buffers.error();
-  return transfer(call, **d, POLLOUT, result, [&](File& file) {
+  return transferred(call, **d, POLLOUT, result, [&](File& file) {
     return write_some(call.wasi.waiter(), file, *buffers, std::nullopt);
   });
 }
@@ -219,7 +202,7 @@ Errno fd_pwrite(Call& call, u32 fd, u32 iovs, u32 iovs_len, u64 offset, u32 resu
   if (!offset_ok(offset)) return Errno::Inval;
   auto buffers = call.buffers(iovs, iovs_len);
   if (!buffers) return buffers.error();
-  return transfer(call, **d, POLLOUT, result, [&](File& file) {
+  return transferred(call, **d, POLLOUT, result, [&](File& file) {
     return write_some(call.wasi.waiter(), file, *buffers, offset);
   });
 }

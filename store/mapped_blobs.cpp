@@ -90,8 +90,9 @@ Result<void> MappedBlobs::trim(const Digest& newest) {
   for (const Digest& key : *keys) {
     struct stat blob {}, plain {};
     if (::stat(blobs_.path_of(key).c_str(), &blob) != 0) continue;
-    if (::stat(plain_path(key).c_str(), &plain) != 0) plain.st_size = 0;
-    const auto size = static_cast<uint64_t>(blob.st_size + plain.st_size);
+    if (::stat(plain_path(key).c_str(), &plain) != 0) plain.st_blocks = 0;
+    // What they take on the disk: plain files have holes where they are zero.
+    const auto size = static_cast<uint64_t>(blob.st_blocks + plain.st_blocks) * 512;
     total += size;
     if (key != newest)
       entries.push_back({int64_t{blob.st_mtim.tv_sec} * 1'000'000'000 + blob.st_mtim.tv_nsec, size, key});

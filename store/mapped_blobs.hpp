@@ -16,7 +16,7 @@ namespace krait::store {
 /// A folder of blobs, each under the hash of what it was made from. Any number of threads and processes at once.
 class MappedBlobs {
  public:
-  /// Touches nothing yet. `cap_bytes`, of the blobs and their plain files together; 0: no cap. What was used longest ago goes
+  /// Touches nothing yet. `cap_bytes`, of the blobs and their plain files together, holes apart; 0: no cap. What was used longest ago goes
   /// first; the newest stays.
   MappedBlobs(std::filesystem::path folder, uint64_t cap_bytes);
 

@@ -151,7 +151,7 @@ Result<engine::Compiler*> EngineOption::compiler() const {
 Result<std::shared_ptr<const pyhost::PythonRuntime>> load_python(engine::Compiler* compiler) {
   const auto paths = find_runtime();
   if (!paths) return paths.error();
-  constexpr uint64_t Cap = uint64_t{1} << 30;
+  constexpr uint64_t Cap = uint64_t{4} << 30;
   std::shared_ptr<pyhost::ImageCache> cache;
   if (const auto folder = cache_folder()) cache = std::make_shared<pyhost::ImageCache>(
         (*folder / "images").string(), Cap, [](const std::string& line) { std::fprintf(stderr, "krait: %s\n", line.c_str()); });
@@ -210,6 +210,27 @@ Result<store::FunctionStore> open_functions() {
   const auto home = store::default_home();
   if (!home) return home.error();
   return store::FunctionStore(*home);
+}
+
+void NetOption::add_to(CLI::App& verb) {
+  const auto listed = [&](const char* name, std::vector<std::string>& values, const char* text) {
+    return verb.add_option(name, values, text)->type_size(1)->expected(1)->allow_extra_args(false)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  };
+  listed("--allow-net", connect_,
+         "What Python may connect to: a name, an address or *; IPv6 in brackets; the port may be *. Addresses of this machine and of "
+         "private networks by number only (or localhost)")
+      ->type_name("HOST:PORT[,...]");
+  listed("--allow-listen", listen_, "Ports that Python may listen on; 0: one that is free; *: all")->type_name("PORT[,...]");
+}
+
+Result<std::shared_ptr<const pyhost::NetPolicy>> NetOption::policy() const {
+  if (connect_.empty() && listen_.empty()) return std::shared_ptr<const pyhost::NetPolicy>();
+  auto policy = std::make_shared<pyhost::NetPolicy>();
+  for (const std::string& words : connect_)
+    if (auto done = policy->allow_connect(words); !done) return Error{"--allow-net: " + done.error().message};
+  for (const std::string& words : listen_)
+    if (auto done = policy->allow_listen(words); !done) return Error{"--allow-listen: " + done.error().message};
+  return std::shared_ptr<const pyhost::NetPolicy>(std::move(policy));
 }
 
 }  // namespace krait::tools

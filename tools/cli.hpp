@@ -94,6 +94,17 @@ struct OneService {
 };
 /// The values of --limit; the error names what is wrong.
 Result<pyhost::LimitChanges> parse_limits(const std::vector<std::string>& words);
+/// The options --allow-net and --allow-listen of the verbs that run Python.
+class NetOption {
+ public:
+  void add_to(CLI::App& verb);
+  /// Null where neither was given; an error names what is wrong.
+  [[nodiscard]] Result<std::shared_ptr<const pyhost::NetPolicy>> policy() const;
+
+ private:
+  std::vector<std::string> connect_, listen_;
+};
+
 /// The limits there are, a line each.
 std::string limits_help();
 

@@ -23,6 +23,7 @@ Examples:
   krait run --dir . --env DEBUG=1 script.py       the current folder, seen as /
   krait run --dir /data::/in script.py /in/a.csv
   krait run --entry main script.py
+  krait run --allow-net example.org:80 script.py
   krait run module.wasm arg
   krait run --invoke add module.wasm 1 2)";
 
@@ -30,6 +31,7 @@ struct Options {
   std::vector<std::string> dirs, env;
   std::string entry, invoke;
   CLI::Option *entry_option = nullptr, *invoke_option = nullptr;
+  NetOption net;
   EngineOption engine;
 };
 
@@ -46,6 +48,7 @@ class UsageFormatter : public CLI::Formatter {
 struct Setting {
   std::vector<pyhost::HostMount> mounts;
   std::vector<std::pair<std::string, std::string>> env;
+  std::shared_ptr<const pyhost::NetPolicy> network;
   engine::Compiler* compiler = nullptr;
 };
 
@@ -61,6 +64,9 @@ Result<Setting> setting_of(const Options& options) {
     if (equals == 0 || equals == std::string::npos) return Error{"--env " + variable + ": give NAME=VALUE"};
     setting.env.emplace_back(variable.substr(0, equals), variable.substr(equals + 1));
   }
+  auto network = options.net.policy();
+  if (!network) return std::move(network.error());
+  setting.network = std::move(*network);
   const auto compiler = options.engine.compiler();
   if (!compiler) return compiler.error();
   setting.compiler = *compiler;
@@ -89,6 +95,7 @@ int run_python(const Options& options, Setting setting, const std::vector<std::s
   python.env = pyhost::default_python_env();
   for (auto& variable : setting.env) python.env.push_back(std::move(variable));
   python.mounts = std::move(setting.mounts);
+  python.network = std::move(setting.network);
   const std::vector<std::string> args(words.begin() + 1, words.end());
   const auto ended = pyhost::run_script(*runtime, words[0], args, options.entry, std::move(python));
   if (!ended) return fail(ended.error().to_string());
@@ -152,6 +159,7 @@ void add_run(CLI::App& app, int& status) {
   options->entry_option = verb->add_option("--entry", options->entry, "Call this function of the Python file");
   options->invoke_option =
       verb->add_option("--invoke", options->invoke, "Call this export with the arguments, and print its results");
+  options->net.add_to(*verb);
   options->engine.add_to(*verb);
   verb->formatter(std::make_shared<UsageFormatter>());
   verb->prefix_command();  // what follows FILE is the guest's, options too

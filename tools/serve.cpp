@@ -34,6 +34,7 @@ struct Options {
   unsigned shards = 0;
   unsigned drain_seconds = 30;
   bool access_log = false;
+  NetOption net;
   EngineOption engine;
 };
 
@@ -60,6 +61,9 @@ void say(const std::string& line) { std::fputs(("krait: " + line + "\n").c_str()
 int serve(Options& options) {
   const auto compiler = options.engine.compiler();
   if (!compiler) return fail(compiler.error().to_string(), UsageError);
+  auto network = options.net.policy();
+  if (!network) return fail(network.error().message, UsageError);
+  options.service.network = std::move(*network);
   auto functions = open_functions();
   if (!functions) return fail(functions.error().to_string());
   const auto python = load_python(*compiler);
@@ -129,6 +133,7 @@ void add_serve(CLI::App& app, int& status) {
   verb->add_option("--drain", options->drain_seconds, "Seconds that requests under way get at the end")->capture_default_str();
   verb->add_flag("--access-log", options->access_log, "A line for each request on stderr: time, method, target, status, bytes, duration");
   add_limits(*verb, *options);
+  options->net.add_to(*verb);
   options->engine.add_to(*verb);
   verb->footer(Footer);
   verb->callback([options, &status] { status = serve(*options); });

@@ -1,9 +1,10 @@
 // What a call costs in each engine: calls_bench [--json] [--rounds N]. Nanoseconds for each guest-to-guest, guest-to-host and
-// host-to-guest call; the loop around a guest's call is subtracted.
+// host-to-guest call; the loop around a guest's call is subtracted. calls_bench FILE writes the module there, for others to run.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -97,6 +98,12 @@ bool measure(const char* engine, Compiler* compiler, const krait::bench::Report&
 
 int main(int argc, char** argv) {
   const krait::bench::Report report(argc, argv);
+  if (!report.arguments.empty()) {
+    const std::vector<std::byte> bytes = module_bytes();
+    std::ofstream out(report.arguments[0], std::ios::binary);
+    out.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+    return out.flush() ? 0 : 1;
+  }
   krait::jit::Options options;
   options.disable = {"inline"};  // else the callee, a leaf, would be part of its caller and no call be measured
   const auto compiler = krait::jit::make_compiler(options);

@@ -48,9 +48,9 @@ class Server:
         self.process.stdout.close()
 
     def resident(self):
-        """Bytes of its own: shared mappings of files are not counted."""
-        fields = Path(f"/proc/{self.process.pid}/statm").read_text(encoding="ascii").split()
-        return (int(fields[1]) - int(fields[2])) * resource.getpagesize()
+        """Bytes that the system cannot take back: all resident ones but those of files on a disk."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
+        return sum(int(kib) * 1024 for kib in re.findall(r"^Rss(?:Anon|Shmem):\s+(\d+) kB$", status, re.M))
 
     def request(self, method, path, body):
         """The answer's body, of status 200, 201 or 204; any other is a RuntimeError."""

@@ -1,5 +1,5 @@
-// The costs of the runtime itself: switch, spawn, timer, post, memory. `io_core_bench [--json]`;
-// figures: README.md.
+// The costs of the runtime itself: switch, spawn, timer, post, memory; threads' and Boost.Asio's in the same rounds.
+// `io_core_bench [--json]`; figures: README.md.
 #include <atomic>
 #include <chrono>
 #include <cstdio>
@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/io/core_peers.hpp"
 #include "bench/report.hpp"
 #include "io/runtime.hpp"
 #include "io/sync.hpp"
@@ -220,6 +221,11 @@ int main(int argc, char** argv) {
        [](io::Runtime&) { return timers_fire(); }},
       {"post and answer between sleeping shards", "ns", post_round_trip},
       {"post to a busy shard", "ns", post_stream},
+      {"Boost.Asio: switch, one way (co_await post)", "ns", [](io::Runtime&) { return bench::asio_switch(); }},
+      {"Boost.Asio: 10,000 timers at once, each", "ns", [](io::Runtime&) { return bench::asio_timers_fire(); }},
+      {"Boost.Asio: post to a busy io_context", "ns", [](io::Runtime&) { return bench::asio_post_stream(); }},
+      {"threads: wake + wait + switch", "ns", [](io::Runtime&) { return bench::thread_wake(); }},
+      {"threads: spawn + join, one at a time", "ns", [](io::Runtime&) { return bench::thread_spawn_join(); }},
   };
   std::vector<std::vector<double>> samples(std::size(costs));
   for (int run = 0; run < report.rounds(9); ++run) {

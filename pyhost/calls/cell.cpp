@@ -16,6 +16,7 @@ PythonLimits python_limits(const CallLimits& limits) {
   python.output_bytes = limits.output_bytes;
   python.tmp_bytes = limits.tmp_bytes;
   python.open_files = static_cast<uint32_t>(std::min<uint64_t>(limits.open_files, UINT32_MAX));
+  python.sockets = static_cast<uint32_t>(std::min<uint64_t>(limits.sockets, UINT32_MAX));
   return python;
 }
 
@@ -34,6 +35,7 @@ Result<std::unique_ptr<Cell>> Cell::create(Lane& lane, std::shared_ptr<const Pyt
   options.stdio = {};
   options.limits = python_limits(limits);
   options.waiter = &cell->guest_;
+  options.network = lane.core().options.network;
   options.state = lane.core().options.state;
   auto made = PythonInstance::create(lane.core().python, std::move(options), std::move(snapshot));
   if (!made) return std::move(made.error());

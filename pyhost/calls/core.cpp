@@ -111,6 +111,7 @@ void Core::cancel(const std::shared_ptr<Call>& call) {
 
 std::shared_ptr<const FunctionStart> Core::start_of(Lane& lane, const std::shared_ptr<Call>& call, CallReport& report) {
   FunctionVersion& function = *call->function;
+  if (call->limits.fresh_hashes && function.info.kind == store::FunctionKind::Python) return nothing_;
   for (;;) {
     std::shared_ptr<io::FutureCore> wait_for;
     {
@@ -166,7 +167,7 @@ void Core::prepare(const std::string& user, const std::string& function) {
 }
 
 std::shared_ptr<const FunctionStart> Core::make_start(Lane& lane, const std::shared_ptr<Call>& call, CallReport& report) {
-  const FunctionVersion& function = *call->function;
+  FunctionVersion& function = *call->function;
   auto start = std::make_shared<FunctionStart>();
   if (function.info.kind == store::FunctionKind::Wasm) {
     auto module = engine::Module::compile(std::span<const std::byte>(function.contents));
@@ -174,21 +175,27 @@ std::shared_ptr<const FunctionStart> Core::make_start(Lane& lane, const std::sha
     else report.error = module.error().to_string();
     return module ? start : nullptr;
   }
-  const std::shared_ptr<ImageCache>& cache = python->cache();
   const store::Digest key = ImageCache::key({"function", python->identity(), function.info.user, function.info.name, function.info.digest.hex()});
   if ((start->snapshot = cached_snapshot(*python, key))) {
     start->loaded = true;
     return start;
   }
-  const auto booted = base();
-  if (!booted) {
-    report.error = booted.error().to_string();
+  // Each function's Python is started anew: a hash secret cannot change once there are dictionaries, and no two share one.
+  const store::Digest bare_key =
+      ImageCache::key({"function, not loaded", python->identity(), function.info.user, function.info.name, function.info.digest.hex()});
+  if ((start->snapshot = cached_snapshot(*python, bare_key))) return start;
+  const auto fail = [&report](const Error& error) {
+    report.error = error.to_string();
     return nullptr;
-  }
-  auto cell = Cell::create(lane, *booted, call->limits);
-  if (!cell) {
-    report.error = cell.error().to_string();
-    return nullptr;
+  };
+  auto cell = Cell::create(lane, function.booted, call->limits);
+  if (!cell) return fail(cell.error());
+  PythonInstance& instance = (*cell)->instance();
+  if (!function.booted) {
+    if (auto warmed = instance.warm(); !warmed) return fail(warmed.error());
+    auto booted = instance.snapshot();
+    if (!booted) return fail(booted.error());
+    function.booted = std::move(*booted);
   }
   // What is done once has time of its own.
   const uint64_t wall_ms = call->limits.wall_ms;
@@ -196,15 +203,13 @@ std::shared_ptr<const FunctionStart> Core::make_start(Lane& lane, const std::sha
   (*cell)->run(call, Cell::What::Load, report);
   call->limits.wall_ms = wall_ms;
   if (report.end != CallEnd::Returned || report.status != 0) return nullptr;
-  start->snapshot = *booted;
-  if ((*cell)->instance().snapshot_is_whole()) {
-    auto snapshot = (*cell)->instance().snapshot();
-    if (snapshot) {
+  start->snapshot = std::exchange(function.booted, nullptr);
+  if (instance.snapshot_is_whole())
+    if (auto snapshot = instance.snapshot()) {
       start->snapshot = std::move(*snapshot);
       start->loaded = true;
-      if (cache) (void)io::offload([&] { cache->keep(key, start->snapshot->encode_plain()); });
     }
-  }
+  (void)io::offload([&] { start->snapshot = keep_snapshot(*python, start->loaded ? key : bare_key, std::move(start->snapshot)); });
   report = CallReport{};
   return start;
 }

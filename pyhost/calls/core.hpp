@@ -28,7 +28,7 @@ struct Core {
   /// The calls of a chain that have ended, all of them: those that its first call has caused are nobody's to read any more.
   void forget_chained(const std::shared_ptr<Call>& first);
   /// The start of a function's calls, made at the first need: `call`'s function is loaded in its name, on its time. Null
-  /// where that failed: `report` then says how.
+  /// where that failed: `report` then says how. One without anything where each call boots its own Python.
   std::shared_ptr<const FunctionStart> start_of(Lane& lane, const std::shared_ptr<Call>& call, CallReport& report);
 
   /// Python started, nothing loaded: from the cache, or made at the first need. In a coroutine or a thread.
@@ -52,6 +52,7 @@ struct Core {
  private:
   std::mutex base_mutex_;
   std::shared_ptr<const PythonSnapshot> base_;
+  const std::shared_ptr<const FunctionStart> nothing_ = std::make_shared<FunctionStart>();
   std::shared_ptr<const FunctionStart> make_start(Lane& lane, const std::shared_ptr<Call>& call, CallReport& report);
 };
 

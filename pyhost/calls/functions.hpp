@@ -20,7 +20,7 @@ namespace krait::pyhost::calls {
 
 /// What a function's calls start from. Immutable.
 struct FunctionStart {
-  std::shared_ptr<const PythonSnapshot> snapshot;  ///< of the function, or of Python alone
+  std::shared_ptr<const PythonSnapshot> snapshot;  ///< of the function, or of Python alone; null: Python is booted
   bool loaded = false;                             ///< the snapshot has the function's module
   std::shared_ptr<const engine::Module> module;    ///< of a wasm function
 };
@@ -32,6 +32,7 @@ struct FunctionVersion {
   store::Bytes contents;          ///< a wasm module
   LimitChanges limits;
 
+  std::shared_ptr<const PythonSnapshot> booted;  ///< Python alone, for the next try where loading failed; of who makes the start
   std::mutex mutex;
   std::shared_ptr<const FunctionStart> start;   // guarded; null until it is made
   bool being_made = false;                      // guarded

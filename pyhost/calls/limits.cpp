@@ -11,11 +11,25 @@ using nlohmann::json;
 
 /// 0 stands for "none" in these, which is wider than any number.
 bool zero_is_none(std::string_view name) { return name == "wall_ms" || name == "cpu_ms"; }
-bool zero_is_allowed(std::string_view name) { return zero_is_none(name) || name == "grace_ms" || name == "stdio_bytes"; }
+bool zero_is_allowed(std::string_view name) { return zero_is_none(name) || name == "grace_ms" || name == "stdio_bytes" || name == "sockets"; }
 
 uint64_t tighter(std::string_view name, uint64_t a, uint64_t b) {
   if (zero_is_none(name) && (a == 0 || b == 0)) return std::max(a, b);
   return std::min(a, b);
+}
+bool tighter(std::string_view, bool a, bool b) { return a || b; }
+
+/// Why `value` is none of the limit's, or null; else `to` has it.
+const char* take(std::string_view name, const json& value, std::optional<uint64_t>& to) {
+  const bool zero = zero_is_allowed(name);
+  if (!value.is_number_unsigned() || (value.get<uint64_t>() == 0 && !zero)) return zero ? "a whole number" : "a whole number above 0";
+  to = value.get<uint64_t>();
+  return nullptr;
+}
+const char* take(std::string_view, const json& value, std::optional<bool>& to) {
+  if (!value.is_number_unsigned() || value.get<uint64_t>() > 1) return "0 or 1";
+  to = value.get<uint64_t>() == 1;
+  return nullptr;
 }
 
 }  // namespace
@@ -43,16 +57,16 @@ Result<LimitChanges> LimitChanges::parse(std::string_view text) {
   if (!object.is_object()) return Error{"limits are a JSON object, such as {\"wall_ms\": 500}"};
   for (const auto& [key, value] : object.items()) {
     bool known = false;
-    const bool fits = value.is_number_unsigned() && (value.get<uint64_t>() != 0 || zero_is_allowed(key));
-#define LIMIT(type, name, fallback, unit, what)          \
-  if (key == #name) {                                    \
-    known = true;                                        \
-    if (fits) changes.name = value.get<uint64_t>();      \
+    const char* wanted = nullptr;
+#define LIMIT(type, name, fallback, unit, what)      \
+  if (key == #name) {                                \
+    known = true;                                    \
+    wanted = take(key, value, changes.name);         \
   }
     KRAIT_CALL_LIMITS(LIMIT)
 #undef LIMIT
     if (!known) return Error{"there is no limit \"" + key + "\""};
-    if (!fits) return Error{"the limit \"" + key + "\" must be a whole number" + (zero_is_allowed(key) ? "" : " above 0")};
+    if (wanted) return Error{"the limit \"" + key + "\" must be " + wanted};
   }
   return changes;
 }
@@ -61,7 +75,7 @@ std::string LimitChanges::to_json() const {
   if (empty()) return {};
   json object = json::object();
 #define LIMIT(type, name, value, unit, what) \
-  if (name) object[#name] = *name;
+  if (name) object[#name] = uint64_t{*name};
   KRAIT_CALL_LIMITS(LIMIT)
 #undef LIMIT
   return object.dump();

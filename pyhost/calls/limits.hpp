@@ -12,7 +12,8 @@
 namespace krait::pyhost {
 
 // LIMIT(type, name, default, unit, what): `name` is also the key in JSON and, with dashes, the option on the command line.
-// Times are in milliseconds there, sizes in bytes. 0 means none for the two times, and is not allowed for the others.
+// Times are in milliseconds there, sizes in bytes. 0 means none for the two times, and is not allowed for the others. A bool is 0 or 1,
+// and 1 is the tighter one.
 #define KRAIT_CALL_LIMITS(LIMIT)                                                                                        \
   LIMIT(uint64_t, wall_ms, 60'000, "ms", "time from the start on, waits included: TimeoutError, then a trap")           \
   LIMIT(uint64_t, cpu_ms, 0, "ms", "time on the processor: TimeoutError, then a trap")                                  \
@@ -22,9 +23,11 @@ namespace krait::pyhost {
   LIMIT(uint64_t, stdio_bytes, uint64_t{1} << 20, "bytes", "of stdout and of stderr that the result carries")           \
   LIMIT(uint64_t, tmp_bytes, uint64_t{256} << 20, "bytes", "private files: OSError (ENOSPC)")                           \
   LIMIT(uint64_t, open_files, 1024, "", "open descriptors: OSError (EMFILE)")                                           \
+  LIMIT(uint64_t, sockets, 64, "", "open sockets, where the network is allowed: OSError (EMFILE); 0: no network")         \
   LIMIT(uint64_t, chain_depth, 2'000, "", "calls between it and the first one of its chain: RuntimeError in the caller") \
   LIMIT(uint64_t, chain_count, 100'000, "", "calls that the first call of a chain may cause: RuntimeError in the caller") \
-  LIMIT(uint64_t, chain_bytes, uint64_t{4} << 30, "bytes", "inputs, results, and memory of waiting calls that a chain may hold: RuntimeError in the caller")
+  LIMIT(uint64_t, chain_bytes, uint64_t{4} << 30, "bytes", "inputs, results, and memory of waiting calls that a chain may hold: RuntimeError in the caller") \
+  LIMIT(bool, fresh_hashes, false, "", "1: no snapshot; each call boots a Python with a hash secret of its own (10 ms, and its imports)")
 
 /// A call's limits, complete.
 struct CallLimits {
@@ -47,8 +50,8 @@ struct LimitChanges {
   /// `limits` with those changes that make them tighter: what a caller may ask for. 0 (none) is the widest.
   [[nodiscard]] CallLimits within(CallLimits limits) const;
 
-  /// {"wall_ms": 500, ...}; "" and "{}" are no changes. An unknown key, a negative or fractional number and a 0 where
-  /// that means nothing are errors that name the key.
+  /// {"wall_ms": 500, ...}; "" and "{}" are no changes. An unknown key, a negative or fractional number, a 0 where
+  /// that means nothing and a bool beyond 1 are errors that name the key.
   static Result<LimitChanges> parse(std::string_view json);
   /// "" where it is empty.
   [[nodiscard]] std::string to_json() const;

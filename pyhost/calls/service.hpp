@@ -97,6 +97,7 @@ struct ServiceOptions {
   std::chrono::milliseconds result_ttl{300'000};  ///< how long a result waits for its reader
   uint64_t max_results = 10'000;      ///< of a user that wait for their readers: beyond it the oldest are dropped
   uint64_t max_result_bytes = uint64_t{256} << 20;  ///< the same by their outputs, prints and tracebacks
+  std::shared_ptr<const NetPolicy> network;  ///< of all functions but those whose limit `sockets` is 0; null: no sockets but pairs
   std::shared_ptr<LocalState> state;  ///< of all users; null: each sandbox has one of its own, in memory, that calls do not share
 };
 

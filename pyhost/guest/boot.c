@@ -102,9 +102,8 @@ static PyStatus configure(PyConfig* config) {
   config->write_bytecode = 0;
   config->site_import =
       0;  // import_site comes after preset_directory: site looks for modules in the image
-  // One secret for all starts of a snapshot in any case: a fixed one makes them repeatable.
-  config->use_hash_seed = 1;
-  config->hash_seed = 0;
+  // A secret for each boot, so one for each snapshot: hashes stand in its dictionaries.
+  config->use_hash_seed = 0;
   const struct {
     wchar_t** option;
     const wchar_t* value;

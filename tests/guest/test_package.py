@@ -1,4 +1,5 @@
 """pyfaasm as a package: every name of both dialects, types, docstrings, an installation by pip, and functions under a plain python3."""
+import ast
 import importlib
 import inspect
 import os
@@ -120,6 +121,22 @@ class Package(unittest.TestCase):
         done = subprocess.run(["mypy", "--strict", "--cache-dir", self.folder, "user.py"], cwd=self.folder, capture_output=True, text=True,
                               env={**os.environ, "MYPYPATH": str(PROJECT)})
         self.assertEqual(re.findall(r"user.py:(\d+): error", done.stdout), ["7", "8"], done.stdout)
+
+    def test_the_stub_of_the_hosts_modules_is_what_they_have(self):
+        """_krait and _krait_state by their method tables in C, whose texts begin with their parameters; and local mode's stand-in."""
+        from pyfaasm import _local_state
+
+        stub = {node.name: {f.name: len(f.args.posonlyargs) + len(f.args.args) - 1 for f in node.body}
+                for node in ast.parse((PROJECT / "pyfaasm" / "_host.pyi").read_text()).body if isinstance(node, ast.ClassDef)}
+        for name, file in ("Calls", "hostmodule.c"), ("State", "state.c"):
+            methods = re.findall(r'\{"(\w+)", \w+, METH_(\w+),\s*"(\w+)\((.*?)\)', (PROJECT.parent / file).read_text())
+            self.assertEqual([method for method, _, text, _ in methods], [text for _, _, text, _ in methods])
+            made = {method: len(parameters.split(", ")) if parameters else 0 for method, _, _, parameters in methods}
+            self.assertEqual(stub[name], made)
+            for method, kind, _, _ in methods:
+                self.assertEqual(kind, {0: "NOARGS", 1: "O"}.get(made[method], "VARARGS") if name == "Calls" else "VARARGS", method)
+        self.assertEqual(stub["State"], {name: len(inspect.signature(value).parameters) for name, value in vars(_local_state).items()
+                                         if inspect.isfunction(value) and not name.startswith("_")})
 
     def test_an_installation_by_pip(self):
         python = next((p for p in (sys.executable, "/usr/bin/python3") if can_install(p)), None)

@@ -59,6 +59,15 @@ TEST_CASE("the cap evicts what was used longest ago, blob and plain file") {
   CHECK_FALSE(std::filesystem::exists(blobs.plain_path(key_of("b"))));
 }
 
+TEST_CASE("the cap counts what plain files take, not their holes") {
+  const Scratch scratch;
+  MappedBlobs blobs(scratch.path(), 500'000);
+  const Bytes holes(10'000'000);
+  for (const char* name : {"a", "b", "c"}) REQUIRE(blobs.put(key_of(name), holes).ok());
+  for (const char* name : {"a", "b", "c"}) CHECK(plain(blobs, key_of(name)) == holes);
+  CHECK(blobs.open(key_of("a"))->has_value());
+}
+
 TEST_CASE("a writer killed at any point leaves whole plain files") {
   const Scratch scratch;
   std::mt19937 random(7);

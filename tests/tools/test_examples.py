@@ -100,6 +100,11 @@ class Examples(KraitTest):
         self.build("chain")
         self.ok("upload", "demo", "echo", EXAMPLES / "echo.py")
         self.assertEqual(self.ok("invoke", "demo", "chain", "--input", "10").stdout, b"the sum is 385")
+        source = self.file("above.py", "from pyfaasm import *\ndef faasm_main():\n  wrong = chain_name('chain', b'-1')\n"
+                                       "  assert await_call(wrong) == 2 and get_result(wrong).end == 'returned'\n"
+                                       "  return b'above: ' + await_call_output(chain_name('demo/chain', b'3'))\n")
+        self.ok("upload", "demo", "above", source)
+        self.assertEqual(self.ok("invoke", "demo", "above").stdout, b"above: the sum is 14")
 
 
 class Invoke(KraitTest):
@@ -128,9 +133,18 @@ class Invoke(KraitTest):
         self.assertIn("TimeoutError: the call's wall time of 200 ms is over", result.stderr)
         result = self.krait("invoke", "demo", "f", "--limit", "wall_ms=100")
         self.assertIn("wall time of 100 ms", result.stderr)
-        for wrong in ("wall=5", "wall_ms", "wall_ms=-1", "memory_bytes=0"):
+        for wrong in ("wall=5", "wall_ms", "wall_ms=-1", "memory_bytes=0", "fresh_hashes=2"):
             with self.subTest(wrong):
                 self.fails(2, "limit", "invoke", "demo", "f", "--limit", wrong)
+
+    def test_hashes_are_of_a_function_or_of_a_call(self):
+        source = self.file("f.py", "def faasm_main():\n  return str(hash('x'))\n")
+        for name, *limit in ("f",), ("g",), ("fresh", "--limit", "fresh_hashes=1"):
+            self.ok("upload", "demo", name, source, *limit)
+        hashes = [[self.ok("invoke", "demo", name, *limit).stdout for _ in range(2)] for name, *limit in
+                  (("f",), ("g",), ("fresh",), ("f", "--limit", "fresh_hashes=1"))]
+        self.assertEqual([len(set(pair)) for pair in hashes], [1, 1, 2, 2])
+        self.assertEqual(len({value for pair in hashes for value in pair}), 6)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import json
 import os
+import pathlib
 import re
 import signal
 import socket
@@ -11,7 +12,7 @@ import subprocess
 import time
 import unittest
 
-from support import KRAIT, KraitTest, need_runtime
+from support import KRAIT, ROOT, KraitTest, need_runtime
 
 
 class Server:
@@ -131,6 +132,37 @@ class Serve(KraitTest):
                 self.assertEqual(status, expected, body)
                 self.assertEqual(json.loads(body)["error"], fields["X-Krait-Error"])
 
+    def test_every_name_of_pyfaasm(self):
+        server = self.serve("--shards", "2")
+        server.put("every_name", (ROOT / "tests" / "guest" / "functions" / "every_name.py").read_bytes())
+        status, _, body = server.request("POST", "/call/u/every_name", b"in\0put")
+        self.assertEqual((status, body), (200, b"fine"))
+
+    def test_databases(self):
+        server = self.serve("--shards", "2")
+        server.put("databases", (ROOT / "tests" / "guest" / "functions" / "databases.py").read_bytes())
+        self.assertEqual(server.request("POST", "/call/u/databases")[2], b"fine")
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            holder = pool.submit(server.request, "POST", "/call/u/databases?entry=hold", b"on")
+            while server.request("POST", "/call/u/databases?entry=attempt")[2] != b"True":
+                time.sleep(0.01)
+            server.request("POST", "/call/u/databases?entry=end")
+            self.assertEqual(holder.result()[0], 200)
+        self.assertEqual(server.request("POST", "/call/u/databases?entry=attempt")[2], b"False")
+
+    def test_a_kill_loses_no_push_and_the_next_server_starts_from_the_snapshots(self):
+        server = self.serve()
+        server.put("f", "import os\nfrom pyfaasm import *\nmade = os.urandom(8).hex()\ndef faasm_main():\n  return f\"{made} {hash('x')}\"\n"
+                        "def push(data):\n  write_state('key', data)\n  push_state('key')\n  append_state('log', data)\n"
+                        "def read(data):\n  return read_state('key') + b' ' + b','.join(read_appended_state('log'))\n")
+        made = server.request("POST", "/call/u/f")[2]
+        for i in range(3):
+            self.assertEqual(server.request("POST", "/call/u/f?entry=push", b"%d" % i)[0], 200)
+            self.assertEqual(server.stop(signal.SIGKILL)[0], -signal.SIGKILL)
+            server = self.serve()
+            self.assertEqual(server.request("POST", "/call/u/f?entry=read")[2], b"%d %s" % (i, b",".join(b"%d" % n for n in range(i + 1))))
+        self.assertEqual(server.request("POST", "/call/u/f")[2], made)
+
     def test_all_of_a_report(self):
         server = self.serve()
         server.put("f", "import sys\ndef faasm_main():\n  print('x' * 5000)\n  print('cried', file=sys.stderr)\n  return b'\\xff'\n"
@@ -152,6 +184,17 @@ class Serve(KraitTest):
             self.assertEqual((status, report["error"], report["type"], report["message"], report["end"]), (500, "exception", "ValueError", "no", "raised"))
             self.assertGreater(report["times_ns"]["run"], 0)
             self.assertGreater(report["peak_memory"], 1 << 20)
+
+    def test_the_images_of_functions_are_files_that_the_system_can_take_back(self):
+        server = self.serve()
+        source = "from pyfaasm import *\ndef faasm_main():\n    set_output(b'%d')\n"
+        for i in range(3):
+            server.put(f"f{i}", source % i)
+            self.assertEqual(server.request("POST", f"/call/u/f{i}")[2], b"%d" % i)
+        maps = pathlib.Path(f"/proc/{server.process.pid}/maps").read_text(encoding="utf-8")
+        self.assertGreaterEqual(len(set(re.findall(r"/images/plain/\w+", maps))), 3)
+        # One that is no function's: the data that Python is booted with.
+        self.assertLessEqual(len(set(re.findall(r"(\d+) +/memfd:krait-image", maps))), 1)
 
     def test_what_was_uploaded_last_runs(self):
         """Faasm's flush and thrice: the same name, three sources, called often, on all shards and from more than one server."""
@@ -214,6 +257,15 @@ def stdio(data):
                     self.assertIn(f"in {entry}", report["traceback"])
         status, _, body = server.request("POST", "/call/u/limited?entry=stdio&stdio_bytes=100", b"", {"Accept": "application/json"})
         self.assertEqual((json.loads(body)["stdout"], json.loads(body)["stdout_dropped"]), ("x" * 100, 4901))
+
+    def test_fresh_hashes(self):
+        server = self.serve()
+        source = "def faasm_main():\n  return str(hash('x'))\n"
+        for name, query in ("kept", ""), ("fresh", "?fresh_hashes=1"):
+            self.assertEqual(server.request("PUT", f"/p/u/{name}{query}", source)[0], 201)
+        hashes = {name: {server.request("POST", f"/call/u/{name}")[2] for _ in range(3)} for name in ("kept", "fresh", "kept?fresh_hashes=1")}
+        self.assertEqual({name: len(values) for name, values in hashes.items()}, {"kept": 1, "fresh": 3, "kept?fresh_hashes=1": 3})
+        self.assertEqual(server.request("PUT", "/p/u/fresh?fresh_hashes=2", source)[0], 400)
 
     def test_keep_alive_pipelining_chunks_and_expect(self):
         server = self.serve()

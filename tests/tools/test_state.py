@@ -75,6 +75,10 @@ class State(KraitTest):
         self.ok("upload", "anna", "dialects", FUNCTIONS / "state_dialects.py")
         self.assertEqual(self.invoke("anna", "dialects"), b"fine")
 
+    def test_every_name_of_pyfaasm(self):
+        self.ok("upload", "u", "every_name", FUNCTIONS / "every_name.py")
+        self.assertEqual(self.ok("invoke", "u", "every_name", "-", stdin=b"in\0put").stdout, b"fine")
+
     def test_keys_and_sizes(self):
         self.ok("upload", "anna", "keys", FUNCTIONS / "state_keys.py")
         self.assertEqual(self.invoke("anna", "keys"), b"fine")

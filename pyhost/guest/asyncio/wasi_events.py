@@ -1,5 +1,5 @@
-"""asyncio in a sandbox. There is one thread and there are no signals, so only time and descriptors wake a loop: it has no
-self-pipe (there is no socketpair), and work for an executor is done at once."""
+"""asyncio in a sandbox. There is one thread and there are no signals, so only time and descriptors wake a loop: it needs no self-pipe,
+and work for an executor is done at once. Sockets are those that the sandbox is allowed."""
 import selectors
 
 from . import unix_events
@@ -32,6 +32,9 @@ class _WasiEventLoop(unix_events._UnixSelectorEventLoop):
 
     def remove_signal_handler(self, sig):
         raise NotImplementedError("a sandbox gets no signals")
+
+    async def _make_subprocess_transport(self, *args, **kwargs):
+        raise NotImplementedError("a sandbox has no processes")
 
     def run_in_executor(self, executor, func, *args):
         if executor is not None or self._default_executor is not None:

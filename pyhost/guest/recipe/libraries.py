@@ -1,10 +1,11 @@
 """The C libraries of CPython's modules, as static wasm libraries: zlib, bzip2, xz, sqlite."""
+import shutil
 from pathlib import Path
 from typing import Iterable
 
 from . import toolchain
 from .native import ccache
-from .runner import Context, Source, Step
+from .runner import GUEST, Context, Source, Step
 
 ZLIB = Source(
     "zlib", "zlib_1.3.dfsg+really1.3.1.orig.tar.gz",
@@ -23,9 +24,11 @@ SQLITE = Source(
     "d0cdd2ece271b29e7ce18095745d892517ee26d0f270065b3a25c2e9eb11639c", "KRAIT_SQLITE_TARBALL",
     ("source", "--download-only", "--tar-only", "sqlite3"))
 
+SQLITE_LOCKS = GUEST / "sqlite_locks.c"
 SQLITE_OPTIONS = (
     "-D_WASI_EMULATED_GETPID", "-D_WASI_EMULATED_SIGNAL", "-D_WASI_EMULATED_MMAN", "-DHAVE_USLEEP=1",
-    "-DSQLITE_THREADSAFE=0", "-DSQLITE_OMIT_LOAD_EXTENSION", "-DSQLITE_OMIT_WAL", "-DSQLITE_MAX_MMAP_SIZE=0",
+    "-DSQLITE_EXTRA_INIT=krait_sqlite_init", "-DSQLITE_THREADSAFE=0", "-DSQLITE_OMIT_LOAD_EXTENSION", "-DSQLITE_OMIT_WAL",
+    "-DSQLITE_MAX_MMAP_SIZE=0",
     "-DSQLITE_ENABLE_FTS5", "-DSQLITE_ENABLE_RTREE", "-DSQLITE_ENABLE_MATH_FUNCTIONS", "-DSQLITE_ENABLE_COLUMN_METADATA")
 
 
@@ -81,12 +84,13 @@ def _sqlite(context: Context, folder: Path) -> None:
     context.run("configure: checks", ["./configure", "--disable-tcl", "--disable-readline"], tree, count="^checking",
                 total=119)
     context.run("amalgamation", ["make", "sqlite3.c"], tree)
-    _archive(context, folder, tree, "libsqlite3.a", ("sqlite3",), ("sqlite3.h",), SQLITE_OPTIONS)
+    shutil.copy(SQLITE_LOCKS, tree)
+    _archive(context, folder, tree, "libsqlite3.a", ("sqlite3", SQLITE_LOCKS.stem), ("sqlite3.h",), SQLITE_OPTIONS)
 
 
-def _step(name: str, build, source: Source) -> Step:
-    return Step(name, f"{name} for wasm", build, inputs=(Path(__file__).resolve(),), after=(toolchain.STEP,), sources=(source,),
+def _step(name: str, build, source: Source, *inputs: Path) -> Step:
+    return Step(name, f"{name} for wasm", build, inputs=(Path(__file__).resolve(), *inputs), after=(toolchain.STEP,), sources=(source,),
                 disk=150)
 
 
-STEPS = (_step("zlib", _zlib, ZLIB), _step("bzip2", _bzip2, BZIP2), _step("xz", _xz, XZ), _step("sqlite", _sqlite, SQLITE))
+STEPS = (_step("zlib", _zlib, ZLIB), _step("bzip2", _bzip2, BZIP2), _step("xz", _xz, XZ), _step("sqlite", _sqlite, SQLITE, SQLITE_LOCKS))

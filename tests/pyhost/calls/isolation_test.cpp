@@ -192,3 +192,85 @@ def faasm_main():
   }
   CHECK(lines == 11);
 }
+
+TEST_CASE("each function has a hash secret of its own, and its dictionaries and sets agree with it") {
+  if (!python_runtime()) return;
+  constexpr std::string_view Source = R"(
+import json, re, sys
+from pyfaasm import *
+table = {f'key{i}': i for i in range(1000)}
+names = frozenset(table)
+def faasm_main():
+    assert all(table[f'key{i}'] == i and ('key' + str(i)) in names for i in range(1000))
+    assert {**table} == table and set(table) == names and sys.modules['re'] is re
+    assert getattr(json, 'du' + 'mps')([1]) == '[1]' and sys.flags.hash_randomization == 1
+    set_output(repr([hash('x'), hash(b'x')]).encode())
+)";
+  Serving serving;
+  serving.upload("one", Source);
+  serving.upload("two", Source);
+  const CallReport one = serving.call("one"), two = serving.call("two"), again = serving.call("one");
+  REQUIRE_MESSAGE(one.status == 0, one.err);
+  REQUIRE_MESSAGE(two.status == 0, two.err);
+  CHECK(text_of(one.output) != text_of(two.output));
+  CHECK(text_of(one.output) == text_of(again.output));
+}
+
+TEST_CASE("a function that cannot be kept loaded has a hash secret too, and one that fails to load fails the same way again") {
+  if (!python_runtime()) return;
+  constexpr std::string_view Source = "from pyfaasm import *\nget_input()\ndef faasm_main():\n    set_output(str(hash('x')))\n";
+  Serving serving;
+  serving.upload("one", Source);
+  serving.upload("two", Source);
+  const CallReport one = serving.call("one"), two = serving.call("two");
+  REQUIRE_MESSAGE(one.status == 0, one.err);
+  CHECK(text_of(one.output) != text_of(two.output));
+  serving.upload("bad", "import json\nraise ValueError(len(json.dumps([1])))\n");
+  for (int i = 0; i < 2; ++i) {
+    const CallReport bad = serving.call("bad");
+    REQUIRE(bad.failure);
+    CHECK(bad.failure->type == "ValueError");
+    CHECK(bad.failure->message == "3");
+  }
+}
+
+TEST_CASE("with fresh_hashes no two calls share a hash secret, nor anything that the module's code made") {
+  if (!python_runtime()) return;
+  constexpr std::string_view Source = R"(
+import os, pyfaasm
+made = os.urandom(8)
+def faasm_main():
+    table = {f'key{i}': i for i in range(1000)}
+    assert all(table['key' + str(i)] == i for i in range(1000))
+    return f"{hash('x')} {hash(b'x')} {made.hex()}"
+def both(data):
+    return ';'.join(pyfaasm.await_call_output(pyfaasm.chain(faasm_main)).decode() for i in range(2))
+)";
+  const auto all_differ = [](const std::string& one, const std::string& other) {
+    std::istringstream words(one), others(other);
+    for (std::string a, b; words >> a && others >> b;)
+      if (a == b) return false;
+    return !one.empty() && !other.empty();
+  };
+  Serving serving;
+  const LimitChanges fresh = *LimitChanges::parse(R"({"fresh_hashes": 1})");
+  serving.upload("fresh", Source, fresh);
+  const CallReport one = serving.call("fresh"), two = serving.call("fresh"), chained = serving.call("fresh", "", "both");
+  REQUIRE_MESSAGE(one.status == 0, one.err);
+  CHECK(all_differ(text_of(one.output), text_of(two.output)));
+  const std::string pair = text_of(chained.output);
+  REQUIRE_MESSAGE(pair.find(';') != std::string::npos, chained.err);
+  CHECK(all_differ(pair.substr(0, pair.find(';')), pair.substr(pair.find(';') + 1)));
+  CHECK(one.times.start > 0);
+  CHECK(serving.service->stats().idle_sandboxes == 0);  // nothing of them is used again
+
+  serving.upload("kept", Source);
+  const std::string kept = text_of(serving.call("kept").output);
+  CHECK(text_of(serving.call("kept").output) == kept);
+  const auto asked = serving.service->call({"u", "kept", "faasm_main", {}, fresh});  // a call may ask for it, and not for its contrary
+  REQUIRE(asked.ok());
+  CHECK(all_differ(text_of(asked->output), kept));
+  const auto not_asked = serving.service->call({"u", "fresh", "faasm_main", {}, *LimitChanges::parse(R"({"fresh_hashes": 0})")});
+  REQUIRE(not_asked.ok());
+  CHECK(all_differ(text_of(not_asked->output), text_of(one.output)));
+}

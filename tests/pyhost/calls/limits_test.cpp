@@ -18,12 +18,14 @@ LimitChanges only(std::optional<uint64_t> LimitChanges::*limit, uint64_t value) 
 }  // namespace
 
 TEST_CASE("limits in JSON: every key, and what is wrong with one") {
-  const auto parsed = LimitChanges::parse(R"({"wall_ms": 5, "memory_bytes": 1048576, "cpu_ms": 0})");
+  const auto parsed = LimitChanges::parse(R"({"wall_ms": 5, "memory_bytes": 1048576, "cpu_ms": 0, "fresh_hashes": 1})");
   REQUIRE(parsed.ok());
   CHECK(parsed->wall_ms == 5);
   CHECK(LimitChanges::parse(parsed->to_json())->memory_bytes == 1048576);
+  CHECK(*LimitChanges::parse(parsed->to_json()) == *parsed);
   CHECK(LimitChanges::parse("")->empty());
-  for (const char* bad : {"[]", "{", R"({"wall": 5})", R"({"wall_ms": -5})", R"({"wall_ms": 1.5})", R"({"memory_bytes": 0})", R"({"wall_ms": "5"})"})
+  for (const char* bad : {"[]", "{", R"({"wall": 5})", R"({"wall_ms": -5})", R"({"wall_ms": 1.5})", R"({"memory_bytes": 0})", R"({"wall_ms": "5"})",
+                          R"({"fresh_hashes": 2})", R"({"fresh_hashes": true})"})
     CHECK_FALSE(LimitChanges::parse(bad).ok());
   CallLimits limits;
   limits.wall_ms = 0;
@@ -31,6 +33,9 @@ TEST_CASE("limits in JSON: every key, and what is wrong with one") {
   const CallLimits tight = LimitChanges::parse(R"({"wall_ms": 5, "memory_bytes": 5000})")->within(limits);
   CHECK(tight.wall_ms == 5);          // 0 is none
   CHECK(tight.memory_bytes == 1000);  // a call cannot have more than its function
+  CHECK_FALSE(tight.fresh_hashes);
+  limits.fresh_hashes = true;
+  CHECK(LimitChanges::parse(R"({"fresh_hashes": 0})")->within(limits).fresh_hashes);
 }
 
 TEST_CASE("wall time: TimeoutError with its traceback, in a loop and in a wait; a trap for who goes on") {
