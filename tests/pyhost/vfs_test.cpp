@@ -191,6 +191,32 @@ TEST_CASE("renames and hard links") {
   }
 }
 
+TEST_CASE("nothing is renamed or linked from one file system to another") {
+  std::vector<Kind> all = kinds();
+  for (Kind& from : all) {
+    make_file(*from.root, "f", "f");
+    REQUIRE(from.root->make_directory("d").ok());
+    for (Kind& to : all) {
+      CAPTURE(from.name);
+      CAPTURE(to.name);
+      if (&from == &to) continue;
+      CHECK(error_of(from.root->rename("f", *to.root, "g")) == Errno::XDev);
+      CHECK(error_of(from.root->rename("d", *to.root, "e")) == Errno::XDev);
+      CHECK(error_of(from.root->link("f", true, *to.root, "g")) == Errno::XDev);
+      CHECK(error_of(to.root->stat_at("g", false)) == Errno::NoEnt);
+      CHECK(contents(*from.root, "f") == "f");
+    }
+  }
+  ScratchFolder one, two;
+  auto first = open_host_directory(one.path(), false), second = open_host_directory(two.path(), false);
+  REQUIRE((first.ok() && second.ok()));
+  make_file(**first, "f", "f");
+  CHECK((*first)->rename("f", **second, "g").ok());  // one disk
+  CHECK((*second)->link("g", false, **first, "f").ok());
+  CHECK(two.read("g") == "f");
+  CHECK(one.read("f") == "f");
+}
+
 TEST_CASE("timestamps") {
   for (Kind& kind : kinds()) {
     CAPTURE(kind.name);

@@ -1,6 +1,8 @@
 """`krait serve` over real sockets: uploads, calls, errors, framing, limits, disconnects, the end."""
 import concurrent.futures
 import contextlib
+import ctypes
+import errno
 import http.client
 import json
 import os
@@ -8,6 +10,7 @@ import pathlib
 import re
 import signal
 import socket
+import struct
 import subprocess
 import time
 import unittest
@@ -66,6 +69,16 @@ class Server:
         if self.process.poll() is None:
             self.process.kill()
         self.process.communicate()
+
+
+def forbid_io_uring():
+    """In a child: io_uring_setup (425) is EPERM, as a container's seccomp profile has it."""
+    steps = [(0x20, 0, 0, 0), (0x15, 0, 1, 425), (0x06, 0, 0, 0x00050000 | errno.EPERM), (0x06, 0, 0, 0x7FFF0000)]
+    filters = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in steps))
+    program = ctypes.create_string_buffer(struct.pack("HP", len(steps), ctypes.addressof(filters)))
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    if prctl(38, 1, 0, 0, 0) or prctl(22, 2, program, 0, 0):  # PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP
+        raise OSError(ctypes.get_errno(), "seccomp")
 
 
 class Serve(KraitTest):
@@ -450,6 +463,12 @@ def stdio(data):
                               capture_output=True, text=True, timeout=60)
         self.assertEqual(done.returncode, 1)
         self.assertRegex(done.stderr, r"^krait: cannot listen on 127\.0\.0\.1 port \d+: Address already in use\n$")
+
+    def test_without_io_uring_is_one_clear_line(self):
+        done = subprocess.run([KRAIT, "serve", "--port", "0"], env={**os.environ, "KRAIT_HOME": str(self.home)}, capture_output=True,
+                              text=True, timeout=60, preexec_fn=forbid_io_uring)
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, r"\Akrait: [^\n]*io_uring is forbidden[^\n]*\n\Z")
 
 
 if __name__ == "__main__":
