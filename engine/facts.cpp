@@ -42,13 +42,21 @@ T* put(std::byte* block, uint64_t at, const std::vector<T>& part) {
 /// Whether a function's list is one of `count` elements of the part at `at`. By address: the distance may be anything.
 template <typename T>
 bool lies_in(const NearList<T>& list, const std::byte* block, uint64_t at, uint32_t count) {
-  const auto first = reinterpret_cast<uintptr_t>(list.data()), part = reinterpret_cast<uintptr_t>(block + at);
+  const uintptr_t first = list.address(), part = reinterpret_cast<uintptr_t>(block + at);
   if (list.empty()) return true;
   return first >= part && (first - part) % sizeof(T) == 0 && (first - part) / sizeof(T) <= count &&
          list.size() <= count - (first - part) / sizeof(T);
 }
 
+/// A bool of a file may be none.
+bool is_bool(const bool& value) {
+  uint8_t byte = 0;
+  std::memcpy(&byte, &value, sizeof byte);
+  return byte <= 1;
+}
+
 bool fits(const Function& f, const Header& h, const Layout& layout, const std::byte* block) {
+  if (!is_bool(f.uses_v128) || !is_bool(f.has_loop)) return false;
   if (f.side_table > h.entries || f.side_table_size > h.entries - f.side_table || f.local_count != f.locals.size() ||
       (f.uses_v128 && f.local_slot_of.size() != f.locals.size()) || !lies_in(f.locals, block, layout.locals, h.locals) ||
       !lies_in(f.local_slot_of, block, layout.slots, h.slots) || !lies_in(f.regions, block, layout.regions, h.regions) ||
@@ -56,6 +64,8 @@ bool fits(const Function& f, const Header& h, const Layout& layout, const std::b
     return false;
   for (const TryRegion& region : f.regions)
     if (region.first_catch > f.catches.size() || region.catch_count > f.catches.size() - region.first_catch) return false;
+  for (const CatchClause& clause : f.catches)
+    if (!is_bool(clause.legacy)) return false;
   return true;
 }
 

@@ -82,6 +82,8 @@ class NearList {
     size_ = size;
   }
   [[nodiscard]] const T* data() const { return reinterpret_cast<const T*>(reinterpret_cast<const std::byte*>(this) + distance_); }
+  /// Of data(), also where the distance is not known to be a list's.
+  [[nodiscard]] uintptr_t address() const { return reinterpret_cast<uintptr_t>(this) + static_cast<uintptr_t>(distance_); }
   [[nodiscard]] size_t size() const { return size_; }
   [[nodiscard]] bool empty() const { return size_ == 0; }
   [[nodiscard]] const T* begin() const { return data(); }
