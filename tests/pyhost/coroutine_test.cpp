@@ -1,22 +1,17 @@
 // Python on coroutines: waits park, computing calls give way, cancels and deep recursion end in order. Run once an engine
 // (`--engine interp|jit`).
-#define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 #include <unistd.h>
 
 #include <algorithm>
 
-#include "engine/compiler.hpp"
 #include "io/file.hpp"
 #include "io/sync.hpp"
 #include "pyhost/io_waiter.hpp"
 #include "tests/io/fixture.hpp"
+#include "tests/pyhost/engine_main.hpp"
 #include "tests/pyhost/python_fixture.hpp"
 #include "tests/pyhost/scratch.hpp"
-#if KRAIT_JIT
-#include "jit/jit.hpp"
-#include "tools/code_cache.hpp"
-#endif
 
 using namespace krait;
 using namespace krait::pyhost;
@@ -24,10 +19,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-engine::Compiler* compiler = nullptr;
-
 std::shared_ptr<const PythonRuntime> python() {
-  static const auto loaded = test::load_python(compiler);
+  static const auto loaded = test::load_python(test::chosen_compiler());
   if (!loaded) MESSAGE("skipped: the Python runtime is not built");
   return loaded;
 }
@@ -470,20 +463,4 @@ TEST_CASE("a shutdown cancels what computes and what waits") {
   const auto ended = runtime->shutdown(10ms, 5min);
   CHECK_MESSAGE(ended.ok(), ended.error().message);
   CHECK(interrupted_calls == Calls);
-}
-
-int main(int argc, char** argv) {
-#if KRAIT_JIT
-  std::unique_ptr<tools::DiskCodeCache> cache;
-  std::unique_ptr<engine::Compiler> made;
-  for (int i = 1; i + 1 < argc; ++i) {
-    if (std::string_view(argv[i]) != "--engine" || std::string_view(argv[i + 1]) != "jit" || test::python_folder().empty()) continue;
-    jit::Options options;
-    cache = std::make_unique<tools::DiskCodeCache>(test::python_folder().parent_path() / "code");
-    options.cache = cache.get();
-    made = jit::make_compiler(std::move(options));
-    compiler = made.get();
-  }
-#endif
-  return doctest::Context(argc, argv).run();
 }

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "pyhost/calls/service.hpp"
+#include "tests/pyhost/engine_main.hpp"
 #include "tests/pyhost/python_fixture.hpp"
 #include "tests/pyhost/scratch.hpp"
 
@@ -19,7 +20,7 @@ inline std::vector<std::byte> copy_of(std::string_view text) {
 
 /// Null, and a message, where it is not built.
 inline std::shared_ptr<const pyhost::PythonRuntime> python_runtime() {
-  static const auto loaded = load_python(nullptr);
+  static const auto loaded = load_python(chosen_compiler());
   if (!loaded) MESSAGE("skipped: the Python runtime is not built");
   return loaded;
 }

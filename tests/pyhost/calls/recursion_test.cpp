@@ -105,12 +105,13 @@ def generators(data):
     next(it)
 def maps(data):
     it = [1]
-    for i in range(100_000): it = map(str, it)
+    for i in range(400_000): it = map(str, it)
     list(it)
 def faasm_main():
     return 'fine'
 )");
   for (const char* entry : {"generators", "maps"}) {
+    CAPTURE(entry);
     const CallReport report = serving.call("crash", "", entry);
     CHECK(report.end == CallEnd::Trapped);
     CHECK(report.error.starts_with("call stack exhausted"));
