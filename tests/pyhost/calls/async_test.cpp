@@ -125,7 +125,7 @@ TEST_CASE("a loop that waits for a call is cancelled and times out as every call
   if (!python_runtime()) return;
   Serving serving;
   LimitChanges limits, patient;
-  limits.wall_ms = 300;
+  limits.wall_ms = 1'500;
   patient.wall_ms = 3'600'000;  // both are to wait at once, on a slow machine too
   serving.upload("f", Source, patient);
   serving.upload("hurry", Source, limits);
