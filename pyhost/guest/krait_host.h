@@ -121,7 +121,8 @@ KRAIT_EXPORT(krait_warm) int32_t krait_warm(void);
 /// is over, 1: the CPU time. May be called at any time, also while another export runs.
 KRAIT_EXPORT(krait_alarm) void krait_alarm(int32_t kind, int32_t ms);
 
-/// To be called after a restore from a snapshot, before anything else: takes up the new environment
-/// and preopens and reseeds `random`; the next krait_call first runs what pyfaasm.on_restore was
-/// given. Returns 0, or 1 with a traceback on fd 2.
+/// To be called after a restore from a snapshot, before anything else: takes up the environment,
+/// where it is another than the snapshot's, and reseeds `random`; the next krait_call first runs what
+/// pyfaasm.on_restore was given. The preopens must be the snapshot's. Returns 0, or 1 with a traceback
+/// on fd 2.
 KRAIT_EXPORT(krait_reseed) int32_t krait_reseed(void);

@@ -9,8 +9,8 @@
 #include <Python.h>
 #include <stdbool.h>
 #include <string.h>
+#include <wasi/api.h>
 #include <wasi/libc-environ.h>
-#include <wasi/libc.h>
 
 #include "alarm.h"
 #include "boot.h"
@@ -19,11 +19,11 @@
 
 #define DEFAULT_ENTRY "faasm_main"
 
-void __wasilibc_reset_preopens(void);
-
 static PyObject* loaded;  // the module of krait_load
 static bool by_exception;
 static bool restored;  // and no call since
+
+static bool environment_differs(void);
 
 int32_t krait_abi(void) { return KRAIT_ABI; }
 int32_t krait_exception(void) { return by_exception; }
@@ -164,6 +164,7 @@ int32_t krait_init(void) {
     fflush(stderr);
     return 1;
   }
+  (void)environment_differs();
   return krait_buffer_by_line() < 0 || krait_alarm_init() < 0 ? fail() : 0;
 }
 
@@ -308,8 +309,8 @@ static PyObject* innermost_function(PyObject* entry, int* bound) {
       Py_SETREF(function, Py_NewRef(PyMethod_GET_FUNCTION(function)));
       continue;
     }
-    PyObject* wrapped = PyObject_GetAttrString(function, "__wrapped__");
-    if (!wrapped) break;
+    PyObject* wrapped;
+    if (PyObject_GetOptionalAttrString(function, "__wrapped__", &wrapped) <= 0) break;
     Py_SETREF(function, wrapped);
   }
   PyErr_Clear();
@@ -586,6 +587,32 @@ int32_t krait_run(const char* argv, int32_t argv_len, const char* entry, int32_t
 
 // --- restore -------------------------------------------------------------------------------------
 
+/// An environment as the host hands it out, where it is of the usual size; else `entries` is -1.
+struct environment {
+  __wasi_size_t entries, size;
+  char bytes[1024];
+};
+
+static struct environment taken;  // what os.environ was last made from
+
+static void read_environment(struct environment* now) {
+  uint8_t* entries[64];
+  if (__wasi_environ_sizes_get(&now->entries, &now->size) != 0 || now->entries > 64 || now->size > sizeof now->bytes ||
+      __wasi_environ_get(entries, (uint8_t*)now->bytes) != 0)
+    now->entries = (__wasi_size_t)-1;
+}
+
+/// Whether the host's environment is another one than at the last time; true where that cannot be said. What the function's module has
+/// put into os.environ stays where it is not.
+static bool environment_differs(void) {
+  struct environment now;
+  read_environment(&now);
+  bool same = now.entries != (__wasi_size_t)-1 && now.entries == taken.entries && now.size == taken.size &&
+              memcmp(now.bytes, taken.bytes, now.size) == 0;
+  if (!same) taken = now;
+  return !same;
+}
+
 /// os.environ from the process's environment. os keeps the bytes in a dict of its own behind the
 /// mapping.
 static int renew_environment(void) {
@@ -613,8 +640,8 @@ static int renew_environment(void) {
 
 int32_t krait_reseed(void) {
   by_exception = false;
-  __wasilibc_reset_preopens();
-  if (renew_environment() < 0) return fail();
+  // Most starts have the environment of the snapshot: then the sixty pages that its renewal reads and writes stay untouched.
+  if (environment_differs() && renew_environment() < 0) return fail();
   restored = true;
   PyObject* random = PyDict_GetItemString(PyImport_GetModuleDict(), "random");
   PyObject* done = random ? PyObject_CallMethod(random, "seed", NULL) : Py_None;

@@ -250,6 +250,37 @@ TEST_CASE("a reset sandbox knows nothing of the calls before, and its random num
   CHECK(counted(*instance).starts_with("2 True x True 0."));
 }
 
+TEST_CASE("a restored sandbox has its host's environment, and keeps what the module set where that is the snapshot's") {
+  if (!runtime()) return;
+  Python python;
+  const auto loaded = python.instance->load({"user", "f", R"(
+import os
+from pyfaasm import set_output
+os.environ['SET'] = 'by the module'
+def faasm_main():
+  set_output(f"{os.environ.get('SET')} {os.environ.get('TZ')} {os.environ.get('BIG', '')[:3]} {len(os.environ)}")
+)", "faasm_main", {}});
+  REQUIRE_MESSAGE(loaded.ok(), loaded.error().message);
+  const auto snapshot = python.instance->snapshot();
+  REQUIRE_MESSAGE(snapshot.ok(), snapshot.error().message);
+  const auto with = [&](std::vector<std::pair<std::string, std::string>> env) {
+    PythonOptions options;
+    options.env = std::move(env);
+    auto made = PythonInstance::create(runtime(), std::move(options), *snapshot);
+    REQUIRE_MESSAGE(made.ok(), made.error().message);
+    return counted(**made);
+  };
+  const auto same = default_python_env();
+  CHECK(with(same) == "by the module UTC  " + std::to_string(same.size() + 1));
+  CHECK(with({{"TZ", "CET"}}) == "None CET  1");
+  CHECK(with({}) == "None None  0");
+  // More than is compared.
+  CHECK(with({{"BIG", std::string(5'000, 'b')}}) == "None None bbb 1");
+  std::vector<std::pair<std::string, std::string>> many;
+  for (int i = 0; i < 100; ++i) many.emplace_back("V" + std::to_string(i), "");
+  CHECK(with(many) == "None None  100");
+}
+
 TEST_CASE("two sandboxes of one snapshot share nothing") {
   if (!runtime()) return;
   const auto snapshot = counter_snapshot();
