@@ -65,20 +65,15 @@ std::string InstantiateError::to_string() const {
   return stage == Stage::Link ? link.to_string() : trap.to_string();
 }
 
-std::string Linker::key(std::string_view module, std::string_view name) {
-  std::string key(module);
-  key.push_back('\0');
-  return key.append(name);
-}
-
 void Linker::func(std::shared_ptr<const HostFunction> host) {
-  std::string at = key(host->module, host->name);
+  Name at(host->module, host->name);
   host_funcs_[std::move(at)] = std::move(host);
 }
 
 void Linker::define(const std::string& module, const std::string& name, Extern item) {
-  items_[key(module, name)] = item;
-  host_funcs_.erase(key(module, name));
+  const Name at(module, name);
+  items_[at] = item;
+  host_funcs_.erase(at);
 }
 
 void Linker::define_instance(const std::string& module, Instance& instance) {
@@ -86,7 +81,7 @@ void Linker::define_instance(const std::string& module, Instance& instance) {
 }
 
 std::optional<Extern> Linker::find(Store& store, std::string_view module, std::string_view name) const {
-  const std::string at = key(module, name);
+  const NameView at(module, name);
   if (auto host = host_funcs_.find(at); host != host_funcs_.end()) return store.add_host_func(host->second);
   if (auto found = items_.find(at); found != items_.end()) return found->second;
   return std::nullopt;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <utility>
 
 #include "engine/host.hpp"
 #include "engine/snapshot.hpp"
@@ -39,7 +40,7 @@ class Linker {
   /// Later definitions of a name replace earlier ones.
   template <typename F>
   void func(const std::string& module, const std::string& name, F f) {
-    host_funcs_[key(module, name)] = host_function(module, name, std::move(f));
+    host_funcs_[{module, name}] = host_function(module, name, std::move(f));
   }
   void func(std::shared_ptr<const HostFunction> host);
   void define(const std::string& module, const std::string& name, Extern item);
@@ -58,9 +59,23 @@ class Linker {
                                                   std::shared_ptr<const Snapshot> snapshot) const;
 
  private:
-  static std::string key(std::string_view module, std::string_view name);
-  std::unordered_map<std::string, std::shared_ptr<const HostFunction>> host_funcs_;
-  std::unordered_map<std::string, Extern> items_;
+  using Name = std::pair<std::string, std::string>;
+  using NameView = std::pair<std::string_view, std::string_view>;
+  /// Looks names up without making strings of them: instances are made by the thousand a second.
+  struct Hash {
+    using is_transparent = void;
+    size_t operator()(const NameView& name) const {
+      return std::hash<std::string_view>()(name.first) * 31 + std::hash<std::string_view>()(name.second);
+    }
+  };
+  struct Equal {
+    using is_transparent = void;
+    bool operator()(const NameView& a, const NameView& b) const { return a == b; }
+  };
+  template <typename T>
+  using Names = std::unordered_map<Name, T, Hash, Equal>;
+  Names<std::shared_ptr<const HostFunction>> host_funcs_;
+  Names<Extern> items_;
 };
 
 }  // namespace krait::engine

@@ -133,14 +133,13 @@ Result<std::unique_ptr<Memory>> Memory::create(const MemoryType& type, uint64_t 
   if (base == MAP_FAILED) return system_error("cannot reserve address space for a memory");
   memory->base_ = static_cast<std::byte*>(base);
   memory->initial_ = memory->size_ = initial;
-  if (initial && mprotect(base, initial, PROT_READ | PROT_WRITE) != 0) return system_error("cannot commit a memory");
-  if (image && image->size()) {
-    if (mmap(base, image->size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, image->fd(),
-             static_cast<off_t>(image->offset())) ==
-        MAP_FAILED)
-      return system_error("cannot map a memory image");
-    memory->image_ = std::move(image);
-  }
+  const uint64_t mapped = image ? image->size() : 0;
+  if (mapped && mmap(base, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, image->fd(),
+                     static_cast<off_t>(image->offset())) == MAP_FAILED)
+    return system_error("cannot map a memory image");
+  if (mapped < initial && mprotect(memory->base_ + mapped, initial - mapped, PROT_READ | PROT_WRITE) != 0)
+    return system_error("cannot commit a memory");
+  if (mapped) memory->image_ = std::move(image);
   return memory;
 }
 
