@@ -7,11 +7,8 @@
 #include "jit/ir.hpp"
 
 namespace krait::jit {
-namespace {
 
-constexpr float LoopFactor = 8, ColdFactor = 0.001f, MaxFreq = 1e6f;
-
-void drop_unreachable(Function& f) {
+std::vector<bool> reachable(const Function& f) {
   std::vector<bool> seen(f.blocks.size());
   std::vector<BlockId> work = {0};
   seen[0] = true;
@@ -21,6 +18,15 @@ void drop_unreachable(Function& f) {
     for (BlockId s : f.blocks[b].succs)
       if (!seen[s]) seen[s] = true, work.push_back(s);
   }
+  return seen;
+}
+
+namespace {
+
+constexpr float LoopFactor = 8, ColdFactor = 0.001f, MaxFreq = 1e6f;
+
+void drop_unreachable(Function& f) {
+  const std::vector<bool> seen = reachable(f);
   std::erase_if(f.order, [&](BlockId b) { return !seen[b]; });
   for (BlockId b : f.order) {
     Block& block = f.blocks[b];

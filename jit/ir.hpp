@@ -146,6 +146,8 @@ struct Function {
 
 /// Drops unreachable blocks and computes dominators, loops, coldness and frequencies.
 void analyse(Function& f);
+/// For each block whether one leads to it from the entry. Needs the successors only.
+[[nodiscard]] std::vector<bool> reachable(const Function& f);
 /// Takes out trivial phis and values that nothing needs.
 void clean(Function& f);
 /// Replaces every use by `replacement[use]` where that is not None (chains are followed).

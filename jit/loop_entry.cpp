@@ -21,19 +21,6 @@ engine::ValType val_type(Type type) {
   }
 }
 
-std::vector<bool> reachable(const Function& f) {
-  std::vector<bool> seen(f.blocks.size());
-  std::vector<BlockId> work = {0};
-  seen[0] = true;
-  while (!work.empty()) {
-    const BlockId b = work.back();
-    work.pop_back();
-    for (BlockId s : f.blocks[b].succs)
-      if (!seen[s]) seen[s] = true, work.push_back(s);
-  }
-  return seen;
-}
-
 /// The values that reach each place of one variable with two definitions: `value` where it stands, `param` in block 0.
 class Repair {
  public:
