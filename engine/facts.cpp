@@ -43,7 +43,6 @@ T* put(std::byte* block, uint64_t at, const std::vector<T>& part) {
 template <typename T>
 bool lies_in(const NearList<T>& list, const std::byte* block, uint64_t at, uint32_t count) {
   const uintptr_t first = list.address(), part = reinterpret_cast<uintptr_t>(block + at);
-  if (list.empty()) return true;
   return first >= part && (first - part) % sizeof(T) == 0 && (first - part) / sizeof(T) <= count &&
          list.size() <= count - (first - part) / sizeof(T);
 }
