@@ -29,6 +29,9 @@ def runtime_folder(run):
     return {"KRAIT_RUNTIME": str(Path(reactor).parent)} if reactor else None
 
 
+PARKED = {"full": 10000, "quick": 2000, "smoke": 20}
+
+
 def programs(run):
     """(heading, program, arguments) of each that can run here."""
     rounds = ["--rounds", str(run.rounds(9, 3))]
@@ -38,7 +41,7 @@ def programs(run):
     yield "coroutines", "io/io_core_bench", rounds
     if runtime_folder(run):
         yield "calls through the service", "pyhost/calls_bench", ["--rounds", str(run.rounds(1000, 200))]
-        yield "calls that wait", "pyhost/parked_bench", ["--rounds", str(run.rounds(3)), {"full": "10000", "quick": "2000", "smoke": "20"}[run.size]]
+        yield "calls that wait", "pyhost/parked_bench", ["--rounds", str(run.rounds(3)), str(PARKED[run.size])]
     yield "state", "pyhost/state_bench", ["--rounds", str(run.rounds(100, 20))]
     yield "beside endless neighbours", "io/io_tail_bench", rounds
     if runtime_folder(run):
@@ -56,6 +59,7 @@ PEERS = {
     "spawn + join, one at a time": "threads: spawn + join, one at a time",
     "10,000 timers at once: fire and run, each": "Boost.Asio: 10,000 timers at once, each",
     "post to a busy shard": "Boost.Asio: post to a busy io_context",
+    **{f"{count} parked calls: memory each": "python3, a fork each: memory each" for count in PARKED.values()},
     **{what: f"SQLite: {what}" for what in ("push 1 KB", "pull 1 KB", "push 1 MB", "pull 1 MB", "append 100 bytes")},
 }
 
@@ -71,6 +75,8 @@ def beside(run, heading, folder):
         return "V8", node and [*v8, "calls", module]
     if heading == "python.wasm":
         return "V8", node and [*v8, "decode", run.paths["python.wasm"]]
+    if heading == "calls that wait":
+        return "python3", [sys.executable, str(peers.HERE / "fork_costs.py"), str(min(500, PARKED[run.size]))]
     if heading == "state":
         return "SQLite", [sys.executable, str(peers.HERE / "sqlite_costs.py"), str(run.rounds(100, 20))]
     return None

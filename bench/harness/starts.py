@@ -113,7 +113,7 @@ def warm(report, run):
             if part["unit"] == "us":
                 add(f"krait {part['name']}", part["median"], part["p99"])
             else:
-                rates.append([f"krait {part['name']}", f"{part['median']:,.0f}", part["unit"]])
+                rates.append((f"krait {part['name']}", part["median"], part["unit"]))
     else:
         report.left_out("krait's own, since the Python runtime is not built (pyhost/guest/build)")
     for name, times in ((FORKS, forked(10 if run.size == "smoke" else calls)),
@@ -125,7 +125,8 @@ def warm(report, run):
     report.table(["within a server that runs", "us", "p99", f"/ {FORKS}"],
                  [[name, f"{middle:.1f}", f"{high:.1f}", f"{middle / bars[FORKS]:.3g}"] for name, middle, high in rows])
     if rates:
-        report.table(["how many", "median", ""], rates)
+        report.table(["how many", "median", "", f"/ {FORKS}"],
+                     [[name, f"{rate:,.0f}", unit, f"{rate * bars[FORKS] / 1e6:.3g}"] for name, rate, unit in rates])
     report.bars("A fresh interpreter for a call, in a running server", "us (log)", {"": bars}, log=True)
     return bars
 
