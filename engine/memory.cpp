@@ -4,11 +4,14 @@
 //  1. [base_, base_ + size_) is readable and writable, the rest of ReservedBytes faults.
 //  2. Bytes below the image's size come from its file, copy-on-write; all others start as zero pages.
 //  3. A shared memory never moves and never shrinks; growth is serialised by a lock of its own.
+//  4. A page becomes the memory's own by a page fault, whoever takes it: a thread of ours, or the kernel's for a read into the guest.
+//     So while the process has had no fault, own_ holds; no huge page may make own what nobody wrote.
 #include "engine/memory.hpp"
 
 #include <fcntl.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -75,6 +78,13 @@ bool scan_dirty(std::byte* begin, std::byte* end, Visit visit) {
   return true;
 }
 
+/// How many page faults this process has had, on all its threads.
+uint64_t page_faults() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<uint64_t>(usage.ru_minflt) + static_cast<uint64_t>(usage.ru_majflt);
+}
+
 }  // namespace
 
 Result<std::shared_ptr<const MemoryImage>> MemoryImage::create(std::span<const std::byte> bytes) {
@@ -132,6 +142,7 @@ Result<std::unique_ptr<Memory>> Memory::create(const MemoryType& type, uint64_t 
   void* base = mmap(nullptr, ReservedBytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (base == MAP_FAILED) return system_error("cannot reserve address space for a memory");
   memory->base_ = static_cast<std::byte*>(base);
+  (void)madvise(base, ReservedBytes, MADV_NOHUGEPAGE);  // refused only where there are none
   memory->initial_ = memory->size_ = initial;
   const uint64_t mapped = image ? image->size() : 0;
   if (mapped && mmap(base, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, image->fd(),
@@ -166,22 +177,34 @@ Result<uint64_t> Memory::reset() {
       return system_error("cannot reset a memory");
     size_ = initial_;
   }
+  if (!find_own()) {
+    if (initial_ && madvise(base_, initial_, MADV_DONTNEED) != 0) return system_error("cannot reset a memory");
+    return 0;
+  }
+  const uint64_t image_bytes = image_ ? image_->size() : 0;
   uint64_t pages = 0;
-  std::byte* const image_end = base_ + (image_ ? image_->size() : 0);
-  const bool scanned = scan_dirty(base_, base_ + initial_, [&](std::byte* begin, std::byte* end) {
-    pages += static_cast<uint64_t>(end - begin) / HostPage;
-    if (begin < image_end) {
-      std::byte* const stop = std::min(end, image_end);
-      std::memcpy(begin, image_->bytes().data() + (begin - base_), static_cast<size_t>(stop - begin));
-      begin = stop;
-    }
-    if (begin < end) std::memset(begin, 0, static_cast<size_t>(end - begin));
-  });
-  if (!scanned && initial_) {
-    if (madvise(base_, initial_, MADV_DONTNEED) != 0) return system_error("cannot reset a memory");
-    pages = 0;
+  for (const auto& [first, count] : own_) {
+    const uint64_t begin = uint64_t{first} * HostPage, end = begin + uint64_t{count} * HostPage;
+    const uint64_t stop = std::clamp(image_bytes, begin, end);
+    if (begin < stop) std::memcpy(base_ + begin, image_->bytes().data() + begin, stop - begin);
+    if (stop < end) std::memset(base_ + stop, 0, end - stop);
+    pages += count;
   }
   return pages;
+}
+
+/// False where the kernel cannot say.
+bool Memory::find_own() {
+  const uint64_t faults = page_faults();
+  if (faults == faults_) return true;
+  faults_ = faults;
+  own_.clear();
+  const bool scanned = scan_dirty(base_, base_ + initial_, [this](const std::byte* begin, const std::byte* end) {
+    own_.push_back({static_cast<uint32_t>((begin - base_) / static_cast<ptrdiff_t>(HostPage)),
+                    static_cast<uint32_t>((end - begin) / static_cast<ptrdiff_t>(HostPage))});
+  });
+  if (!scanned) faults_ = Never;
+  return scanned;
 }
 
 }  // namespace krait::engine

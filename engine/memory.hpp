@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "base/result.hpp"
 #include "engine/types.hpp"
@@ -75,19 +76,27 @@ class Memory {
   }
 
   /// Puts contents and size back to the image that the memory was made from (or to zero pages of the
-  /// minimum size): the dirtied pages are found by PAGEMAP_SCAN and copied back, with no page fault later; on
-  /// kernels before 6.7, and with KRAIT_RESET=madvise in the environment, by MADV_DONTNEED. Returns the number of 4 KiB pages that stay its
+  /// minimum size): the dirtied pages are found by PAGEMAP_SCAN, or known where the process has had no page fault since the last
+  /// reset, and copied back, with no page fault later; on kernels before 6.7, and with KRAIT_RESET=madvise in the environment, by MADV_DONTNEED. Returns the number of 4 KiB pages that stay its
   /// own: those that were written to since it was made, or since the last MADV_DONTNEED.
   Result<uint64_t> reset();
 
  private:
+  struct Run {
+    uint32_t first, count;  // pages of 4 KiB
+  };
+  static constexpr uint64_t Never = UINT64_MAX;
+
   Memory() = default;
+  bool find_own();
   std::byte* base_ = nullptr;
   MemoryType type_;
   uint64_t size_ = 0;  // bytes in use, readable and writable; the rest of the reservation faults
   uint64_t initial_ = 0;
   uint64_t page_cap_ = MaxPages;
   std::shared_ptr<const MemoryImage> image_;
+  std::vector<Run> own_;      // what is written to below initial_, as of the reset before
+  uint64_t faults_ = Never;   // the process's page faults just before own_ was found
 };
 
 }  // namespace krait::engine

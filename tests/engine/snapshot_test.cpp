@@ -6,7 +6,10 @@
 
 #include <array>
 #include <cstdio>
+#include <cstring>
 #include <fstream>
+#include <random>
+#include <thread>
 
 #include "tests/engine/guest.hpp"
 
@@ -185,6 +188,37 @@ TEST_CASE("a snapshot refuses state that refers to what is outside") {
   const auto taken = Snapshot::take(*guest.instance);
   REQUIRE_FALSE(taken.ok());
   CHECK_FALSE(taken.error().message.empty());
+}
+
+TEST_CASE("a memory's reset finds what was written between two others, by whomever") {
+  constexpr uint64_t Pages = 3, Host = 4096;
+  std::vector<std::byte> bytes(2 * PageSize);
+  for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::byte>(i / Host + 1);
+  const auto image = MemoryImage::create(bytes);
+  REQUIRE(image.ok());
+  bytes.resize(Pages * PageSize);
+  const auto made = Memory::create({{Pages, std::nullopt, false}}, Pages, *image);
+  REQUIRE(made.ok());
+  Memory& memory = **made;
+  const auto is_as_made = [&] { return std::memcmp(memory.base(), bytes.data(), bytes.size()) == 0; };
+  int ends[2];
+  REQUIRE(pipe(ends) == 0);
+  std::mt19937 random(7);
+  for (int round = 0; round < 300; ++round) {
+    std::byte* const at = memory.base() + random() % (Pages * PageSize - 8);
+    switch (random() % 4) {
+      case 0: break;
+      case 1: *at ^= std::byte{255}; break;
+      case 2: std::thread([at] { *at ^= std::byte{255}; }).join(); break;
+      case 3:  // by the kernel
+        REQUIRE(write(ends[1], "changed", 8) == 8);
+        REQUIRE(read(ends[0], at, 8) == 8);
+        break;
+    }
+    REQUIRE(memory.reset().ok());
+    REQUIRE_MESSAGE(is_as_made(), round);
+  }
+  close(ends[0]), close(ends[1]);
 }
 
 TEST_CASE("a memory's reset puts contents and size back, and counts the pages it touched") {
