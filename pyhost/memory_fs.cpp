@@ -4,6 +4,7 @@
 //  2. Every byte of contents and of link targets, NodeCost for a node and EntryCost for a name is charged to the tree's quota
 //     while it lives: there is nothing that a guest can have without end.
 //  3. A removed directory has no entries and takes no new ones.
+//  4. Whatever changes in the tree, times included, is stamped with its time: so the stamps count the changes.
 #include <time.h>
 
 #include <algorithm>
@@ -21,18 +22,20 @@ constexpr uint64_t MemoryDevice = 1;
 constexpr int MaxLinks = 40;
 constexpr size_t MaxName = 255;
 
-uint64_t now() {
-  timespec t{};
-  clock_gettime(CLOCK_REALTIME, &t);
-  return static_cast<uint64_t>(t.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(t.tv_nsec);
-}
-
+/// What all nodes of a tree share.
 struct Quota {
-  uint64_t limit, used = 0, next_ino = 1;
+  uint64_t limit, used = 0, next_ino = 1, changes = 0;
   bool take(uint64_t bytes) {
     if (used > limit || bytes > limit - used) return false;
     used += bytes;
     return true;
+  }
+  /// The time, for a change that is made now.
+  uint64_t stamp() {
+    ++changes;
+    timespec t{};
+    clock_gettime(CLOCK_REALTIME, &t);
+    return static_cast<uint64_t>(t.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(t.tv_nsec);
   }
 };
 
@@ -41,7 +44,7 @@ using NodePtr = std::shared_ptr<Node>;
 
 struct Node {
   Node(std::shared_ptr<Quota> q, FileType t) : quota(std::move(q)), type(t), ino(quota->next_ino++) {
-    atim = mtim = ctim = now();
+    atim = mtim = ctim = quota->stamp();
   }
   ~Node() {
     quota->used -= NodeCost + data.size() + target.size();
@@ -76,9 +79,9 @@ struct Node {
   void set_times(const FileTimes& times) {
     if (times.atim) atim = *times.atim;
     if (times.mtim) mtim = *times.mtim;
-    ctim = now();
+    ctim = quota->stamp();
   }
-  void changed() { mtim = ctim = now(); }
+  void changed() { mtim = ctim = quota->stamp(); }
   IoResult<void> resize(uint64_t size) {
     if (size > data.size() && !quota->take(size - data.size())) return Errno::NoSpc;
     if (size < data.size()) quota->used -= data.size() - size;
@@ -349,7 +352,7 @@ class MemoryDirectory final : public Directory {
     if (found->node->type == FileType::Directory) return Errno::IsDir;
     if (found->node->read_only) return Errno::RoFs;
     found->node->nlink--;
-    found->node->ctim = now();
+    found->node->ctim = node_->quota->stamp();
     take_away(*found);
     return {};
   }
@@ -367,7 +370,7 @@ class MemoryDirectory final : public Directory {
     // ".." of a capability is itself: what lies above is nobody's business.
     std::vector<DirEntry> all{{".", node_->ino, FileType::Directory}, {"..", node_->ino, FileType::Directory}};
     for (const auto& [name, node] : node_->entries) all.push_back({name, node->ino, node->type});
-    node_->atim = now();
+    node_->atim = node_->quota->stamp();
     return all;
   }
   IoResult<void> sync(bool) override { return {}; }
@@ -451,7 +454,7 @@ IoResult<void> MemoryDirectory::rename(std::string_view from, Directory& to_dire
   if (target->parent().removed) return Errno::NoEnt;
   if (!target->node) node_->quota->used += EntryCost;  // for the time of a moment above the limit
   target->parent().entries[target->name] = source->node;
-  source->node->ctim = now();
+  source->node->ctim = node_->quota->stamp();
   target->parent().changed();
   take_away(*source);
   return {};
@@ -469,7 +472,7 @@ IoResult<void> MemoryDirectory::link(std::string_view from, bool follow, Directo
   if (target->slash || target->parent().removed) return Errno::NoEnt;
   if (!put(*target, *node)) return Errno::NoSpc;
   (*node)->nlink++;
-  (*node)->ctim = now();
+  (*node)->ctim = node_->quota->stamp();
   return {};
 }
 
@@ -489,6 +492,7 @@ MemoryTree::~MemoryTree() = default;
 
 std::shared_ptr<Directory> MemoryTree::root() const { return std::make_shared<MemoryDirectory>(state_->root); }
 uint64_t MemoryTree::bytes_used() const { return state_->quota->used; }
+uint64_t MemoryTree::changes() const { return state_->quota->changes; }
 
 IoResult<void> MemoryTree::make_path(std::string_view path) {
   for (size_t end = 0; end < path.size();) {

@@ -130,20 +130,31 @@ Result<std::shared_ptr<const PythonRuntime>> PythonRuntime::load(const PythonCon
 
 namespace {
 
-Result<std::shared_ptr<Directory>> make_tree(const PythonRuntime::Parts& parts, const std::vector<HostMount>& mounts, MemoryTree& memory,
-                                             Sandbox& sandbox) {
+/// Where a folder is mounted, from the root on; "" for the root.
+std::string guest_path(const HostMount& mount) {
+  return fs::path(mount.guest.empty() ? mount.host : mount.guest).relative_path().lexically_normal().string();
+}
+
+/// The sandbox's own files as they are at its start.
+Result<void> fill_tree(const PythonRuntime::Parts& parts, const std::vector<HostMount>& mounts, MemoryTree& memory) {
   bool built = memory.add_shared_file(ImagePath, parts.stdlib->bytes(), parts.stdlib).ok() && memory.make_path("tmp").ok();
   for (const auto& [path, file] : parts.extensions) built = memory.add_shared_file(path, file->bytes(), file).ok() && built;
+  for (const HostMount& mount : mounts)
+    if (const std::string guest = guest_path(mount); !guest.empty()) built = memory.make_path(guest).ok() && built;
+  if (!built) return Error{"the sandbox's file tree cannot be made: two of its folders are in each other's way"};
+  return {};
+}
+
+/// What the sandbox sees: its own files, and what is mounted among them.
+Result<std::shared_ptr<Directory>> mount_all(const std::vector<HostMount>& mounts, const MemoryTree& memory, Sandbox& sandbox) {
   std::vector<MountPoint> points;
-  const bool covers_root = std::any_of(mounts.begin(), mounts.end(), [](const HostMount& m) { return m.guest == "/"; });
+  bool covers_root = false;
   for (const HostMount& mount : mounts) {
     auto directory = open_host_directory(mount.host, mount.read_only);
     if (!directory) return std::move(directory.error());
-    const std::string guest = fs::path(mount.guest.empty() ? mount.host : mount.guest).relative_path().lexically_normal().string();
-    if (!guest.empty()) built = memory.make_path(guest).ok() && built;
-    points.push_back({guest, std::move(*directory)});
+    points.push_back({guest_path(mount), std::move(*directory)});
+    covers_root = covers_root || mount.guest == "/";
   }
-  if (!built) return Error{"the sandbox's file tree cannot be made: two of its folders are in each other's way"};
   for (const char* own : {"lib", "tmp"}) {
     if (!covers_root) break;
     auto directory = memory.root()->open(own, OpenHow{.directory = true});
@@ -171,7 +182,7 @@ struct PythonInstance::State {
   PythonOptions options;
   std::shared_ptr<const PythonSnapshot> origin;
   std::optional<MemoryTree> memory_tree;
-  uint64_t start_ns = 0, bytes_at_start = 0, own_bytes = 0;
+  uint64_t start_ns = 0, changes_at_start = 0, bytes_at_start = 0, own_bytes = 0;
   size_t open_at_start = 0;
   bool usable = true;
 
@@ -266,14 +277,17 @@ Result<void> PythonInstance::State::find_exports() {
   return {};
 }
 
-/// A file tree, descriptors and an environment as a sandbox has them at its start.
+/// A file tree, descriptors and an environment as a sandbox has them at its start. Files of its own that nobody has changed are that.
 Result<void> PythonInstance::State::make_files() {
-  const PythonRuntime::Parts& parts = runtime->parts();
-  memory_tree.emplace(options.limits.tmp_bytes + (uint64_t{1} << 16));  // the room for what stands there at the start
-  auto tree = make_tree(parts, options.mounts, *memory_tree, sandbox);
-  if (!tree) return std::move(tree.error());
+  if (!memory_tree || memory_tree->changes() != changes_at_start) {
+    memory_tree.emplace(options.limits.tmp_bytes + (uint64_t{1} << 16));  // the room for what stands there at the start
+    if (auto filled = fill_tree(runtime->parts(), options.mounts, *memory_tree); !filled) return filled;
+    changes_at_start = memory_tree->changes();
+  }
+  auto files = mount_all(options.mounts, *memory_tree, sandbox);
+  if (!files) return std::move(files.error());
   stdio = options.stdio;
-  wasi.emplace(WasiOptions{{"python"}, options.env, options.stdio, {{"/", std::move(*tree)}}, options.limits.open_files,
+  wasi.emplace(WasiOptions{{"python"}, options.env, options.stdio, {{"/", std::move(*files)}}, options.limits.open_files,
                            options.waiter, options.network, options.limits.sockets});
   sandbox.wasi = &*wasi;
   bytes_at_start = memory_tree->bytes_used();

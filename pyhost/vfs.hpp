@@ -134,6 +134,8 @@ class MemoryTree {
   /// A read-only file that shows `bytes`, which `keep` keeps alive; makes its folders.
   IoResult<void> add_shared_file(std::string_view path, std::span<const std::byte> bytes, std::shared_ptr<const void> keep);
   [[nodiscard]] uint64_t bytes_used() const;
+  /// Counts what has been changed in the tree: while it stays, so does all that stat, list and read show.
+  [[nodiscard]] uint64_t changes() const;
 
   struct State;
 

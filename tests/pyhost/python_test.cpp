@@ -250,6 +250,44 @@ TEST_CASE("a reset sandbox knows nothing of the calls before, and its random num
   CHECK(counted(*instance).starts_with("2 True x True 0."));
 }
 
+TEST_CASE("a reset sandbox's files are as at its start, their times too") {
+  if (!runtime()) return;
+  Python python;
+  const auto loaded = python.instance->load({"user", "f", R"(
+import os
+from pyfaasm import set_output
+def faasm_main(change):
+  seen = [int(os.stat(p).st_mtime) for p in ('/', '/tmp', '/faasm:')] + [os.path.lexists(p) for p in ('/f', '/tmp/f', '/tmp/d')]
+  set_output(repr([n if n < 2 else 'now' for n in seen]))
+  change = change.decode()
+  if change == 'dates':
+    for p in '/', '/tmp', '/faasm:':
+      fd = os.open(p, os.O_RDONLY)
+      try: os.utime(fd, (1, 1))
+      except OSError: pass
+  elif change == 'link': os.symlink('tmp', '/f')
+  elif change == 'file': open('/tmp/f', 'w').close()
+  elif change == 'directory': os.mkdir('/tmp/d')
+)", "faasm_main", {}});
+  REQUIRE_MESSAGE(loaded.ok(), loaded.error().message);
+  const auto snapshot = python.instance->snapshot();
+  REQUIRE_MESSAGE(snapshot.ok(), snapshot.error().message);
+  const auto instance = from(*snapshot);
+  const auto call = [&](std::string_view change) {
+    const auto result = instance->invoke({"user", "f", {}, "faasm_main", bytes_of(change)});
+    REQUIRE_MESSAGE(result.ok(), result.error().message);
+    return text_of(result->output);
+  };
+  const std::string at_start = call("nothing");
+  for (const char* change : {"nothing", "dates", "link", "file", "directory"}) {
+    REQUIRE(instance->reset().ok());
+    CHECK_MESSAGE(call(change) == at_start, change);
+    if (std::string_view(change) != "nothing") CHECK_MESSAGE(call("nothing") != at_start, change);  // it was a change
+    REQUIRE(instance->reset().ok());
+    CHECK_MESSAGE(call("nothing") == at_start, change);
+  }
+}
+
 TEST_CASE("a restored sandbox has its host's environment, and keeps what the module set where that is the snapshot's") {
   if (!runtime()) return;
   Python python;
