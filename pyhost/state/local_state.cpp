@@ -410,6 +410,25 @@ IoResult<void> LocalState::write_range(const Key& key, uint64_t total, uint64_t 
   return change_or_make(key, true, ValueBytes::growth_of(bytes.size()), waiter, make, write);
 }
 
+IoResult<uint64_t> LocalState::extend(const Key& key, std::span<const std::byte> bytes, Waiter* waiter) {
+  uint64_t end = 0;
+  const auto write_at = [&](ValueBytes& value, uint64_t offset) {
+    if (bytes.size() > MaxSize - std::min(offset, MaxSize)) return;
+    end = offset + bytes.size();
+    value.resize(end);
+    value.write(offset, bytes);
+  };
+  const auto make = [&](ValueBytes& value) {
+    value.create(0);
+    write_at(value, 0);
+  };
+  const auto use = [&](ValueBytes& value) { write_at(value, value.size()); };
+  const auto changed = change_or_make(key, true, ValueBytes::growth_of(bytes.size()), waiter, make, use);
+  if (!changed) return changed.error();
+  if (end == 0 && !bytes.empty()) return Errno::NoSpc;
+  return end;
+}
+
 IoResult<void> LocalState::resize(const Key& key, uint64_t size, Waiter* waiter) {
   if (size > MaxSize) return Errno::NoSpc;
   return change_or_make(key, true, ValueBytes::growth_of(0), waiter, [&](ValueBytes& value) { value.create(size); },

@@ -51,6 +51,8 @@ class LocalState {
   /// Inside [0, total). A value that is shorter is extended to `total` by zeros, one that is not there is made of zeros; none is
   /// cut.
   IoResult<void> write_range(const Key& key, uint64_t total, uint64_t offset, std::span<const std::byte> bytes, Waiter* waiter = nullptr);
+  /// Writes behind the value's end, wherever that is by then, in one step; one that is not there begins empty. Gives the new size.
+  IoResult<uint64_t> extend(const Key& key, std::span<const std::byte> bytes, Waiter* waiter = nullptr);
   IoResult<void> resize(const Key& key, uint64_t size, Waiter* waiter = nullptr);
   /// As if the range were written again with what is in it.
   IoResult<void> mark_dirty(const Key& key, Interval range, Waiter* waiter = nullptr);

@@ -67,11 +67,7 @@ class SharedFile final : public File {
     return count;
   }
   IoResult<uint64_t> write(std::span<const iovec> from) override {
-    if ((flags_ & fd_flag::Append) != 0) {
-      const auto size = spot_.state().size(spot_.key(), spot_.waiter);
-      if (!size) return size.error();
-      at_ = *size;
-    }
+    if ((flags_ & fd_flag::Append) != 0) return append(from);
     auto count = pwrite(from, at_);
     if (count) at_ += *count;
     return count;
@@ -126,6 +122,29 @@ class SharedFile final : public File {
   }
 
  private:
+  /// In one step: what other calls append meanwhile comes before or behind. Of several pieces the first MaxJoined bytes, since a guest
+  /// may name the same bytes in each.
+  IoResult<uint64_t> append(std::span<const iovec> from) {
+    if (!how_.write) return Errno::BadF;
+    if (from.size() == 1) return extend({static_cast<const std::byte*>(from[0].iov_base), from[0].iov_len});
+    store::Bytes joined;
+    for (const iovec& piece : from) {
+      const auto* bytes = static_cast<const std::byte*>(piece.iov_base);
+      joined.insert(joined.end(), bytes, bytes + std::min(piece.iov_len, MaxJoined - joined.size()));
+    }
+    return extend(joined);
+  }
+  IoResult<uint64_t> extend(std::span<const std::byte> bytes) {
+    if (bytes.empty()) return uint64_t{0};
+    const auto end = spot_.state().extend(spot_.key(), bytes, spot_.waiter);
+    if (!end) return end.error();
+    written_ = true;
+    at_ = *end;
+    return bytes.size();
+  }
+
+  static constexpr size_t MaxJoined = size_t{16} << 20;
+
   static constexpr uint64_t MaxFileBytes = uint64_t{1} << 40;
   const Spot spot_;
   const OpenHow how_;

@@ -31,7 +31,12 @@ def faasm_main():
             f.truncate(10)
             os.fsync(f.fileno())
     if step == b'append':
-        open('faasm://data/a.txt', 'a').write('more')
+        with open('faasm://data/a.txt', 'a') as one, open('faasm://data/a.txt', 'ab', buffering=0) as other:
+            other.write(b'mo')
+            one.write('r')
+            one.flush()
+            assert other.write(b'e!') == 2 and other.tell() == 15
+            other.truncate(14)
         global kept
         kept = open('faasm://left-open', 'w')
         kept.write('still open at the end')

@@ -110,6 +110,35 @@ TEST_CASE("a masked push sends what the mask shows") {
   CHECK(two.here->push_masked(key, key_of("none")).error() == Errno::NoEnt);
 }
 
+TEST_CASE("what several threads add to one value's end is all there, no piece torn") {
+  Two two;
+  const auto key = key_of("journal");
+  constexpr int Threads = 4, Pieces = 2000;
+  std::atomic<int> failed = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < Threads; ++i)
+    threads.emplace_back([&, i] {
+      const Bytes piece = text(std::string(7, static_cast<char>('a' + i)) + "\n");
+      for (int n = 0; n < Pieces; ++n)
+        if (!two.here->extend(key, piece).ok()) ++failed;
+    });
+  for (std::thread& thread : threads) thread.join();
+  CHECK(failed == 0);
+  const std::string all = all_of(*two.here, key);
+  REQUIRE(all.size() == size_t{Threads} * Pieces * 8);
+  int counts[Threads] = {};
+  for (size_t at = 0; at < all.size(); at += 8) {
+    const char letter = all[at];
+    REQUIRE((letter >= 'a' && letter < 'a' + Threads));
+    REQUIRE(all.substr(at, 8) == std::string(7, letter) + "\n");
+    ++counts[letter - 'a'];
+  }
+  for (const int count : counts) CHECK(count == Pieces);
+  REQUIRE(two.here->push(key, Push::Dirty).ok());
+  CHECK(*two.there->extend(key, text("end")) == all.size() + 3);
+  CHECK(all_of(*two.there, key) == all + "end");
+}
+
 TEST_CASE("sizes change, and a range past the end is an error that reads and writes nothing") {
   Two two;
   const auto key = key_of("sizes");
